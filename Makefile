@@ -1,0 +1,36 @@
+.PHONY: install run test test-slow check up bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# One stamp a set of pins: a second `make` installs nothing.
+STAMP := $(VENV)/.installed
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	python3.11 -m venv $(VENV) || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "installing pinned dependencies into $(VENV) (a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: install          ## the main job on the organism profile
+	$(BIN)/permix run --profile organism
+
+up: install           ## Prefect server, MLflow server and a worker on loopback
+	$(BIN)/permix up
+
+test: install
+	$(BIN)/python -m pytest
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: install
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

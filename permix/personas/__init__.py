@@ -1,0 +1,1 @@
+"""Personas: schema, library, how they mix into training prompts."""

@@ -1,0 +1,1 @@
+"""Verifiable problems: sources, curation, contamination."""
