@@ -1,0 +1,49 @@
+"""A stage: a task whose result is a finished directory, kept under a digest of what went into it.
+
+Prefect's cache answers when the same inputs come again; what it answers is only a path and a digest, so the directory
+is looked at before it is believed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+from prefect import Task, get_run_logger
+from pydantic import BaseModel, ConfigDict
+
+from permix.reference import Reference
+
+# Results are small JSON values (never pickles) and outlive the process.
+STAGE_OPTIONS: dict[str, Any] = {"persist_result": True, "result_serializer": "json"}
+
+
+class StageResult(BaseModel):
+    """What a stage made, and the MLflow run that tells how."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    path: str
+    digest: str
+    mlflow_run_id: str
+
+    @property
+    def reference(self) -> Reference:
+        """The finished directory."""
+        return Reference(self.path, self.digest)
+
+
+def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageResult:
+    """Run a stage, or take its cached result where the directory is still what it was; says which."""
+    logger = get_run_logger()
+    state = task(*args, **kwargs, return_state=True)
+    result = state.result()
+    if state.name == "Cached":
+        if result.reference.exists():
+            logger.info("%s: nothing changed; reusing %s (%s)", result.stage, result.path, result.digest[:12])
+            mlflow.set_tag(f"permix.reused.{result.stage}", result.mlflow_run_id)
+            return result
+        logger.info("%s: %s has changed or is gone; making it again", result.stage, result.path)
+        result = task.with_options(refresh_cache=True)(*args, **kwargs)
+    return result
