@@ -1,0 +1,23 @@
+"""What the verifier says of one completion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One completion judged against its gold."""
+
+    verdict: Literal["correct", "incorrect", "ungradable"]
+    """`ungradable` means that the gold, not the completion, is at fault."""
+    answer: str | None
+    r"""What stands in the last complete `\boxed{}`; None where there is none."""
+    reason: str
+    """Why, in a few fixed words (docs/verifier.md lists them)."""
+
+    @property
+    def reward(self) -> float | None:
+        """1.0 for correct, 0.0 for incorrect, None for ungradable (TRL leaves such a completion out)."""
+        return {"correct": 1.0, "incorrect": 0.0, "ungradable": None}[self.verdict]
