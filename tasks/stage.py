@@ -6,6 +6,8 @@ is looked at before it is believed.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -47,3 +49,13 @@ def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageR
         logger.info("%s: %s has changed or is gone; making it again", result.stage, result.path)
         result = task.with_options(refresh_cache=True)(*args, **kwargs)
     return result
+
+
+def code_digest(*packages: str) -> str:
+    """Digest of the source of some of permix's packages (`training`): part of a stage's key, so that new code runs."""
+    root = Path(__file__).resolve().parent.parent / "permix"
+    whole = hashlib.sha256()
+    for package in packages:
+        for path in sorted((root / package).rglob("*.py")):
+            whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()
