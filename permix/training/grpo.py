@@ -1,0 +1,128 @@
+"""GRPO on persona-mixed groups: TRL's GRPOTrainer, and the little it lacks.
+
+Advantages in TRL are positional: the rewards of `group_size` rows in a row are compared, and nothing looks at their
+prompts. So mixing needs only a rewrite of each row's system message before TRL generates. What was left out: TRL's own
+sampler (see order.py), and prompts prepared in the dataset, which could not change from pass to pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from permix.config import Mixing
+from permix.personas.mixing import effective_mixing, group_personas
+from permix.personas.schema import NEUTRAL, Persona
+from permix.problems.schema import Problem
+from permix.training.order import ProblemOrder
+from permix.training.reward import VerifiedReward
+from permix.training.spec import TrainingSpec
+
+WARM_UP = 10
+
+
+class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
+    """GRPOTrainer whose rollouts carry personas."""
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        config: GRPOConfig,
+        problems: Sequence[Problem],
+        personas: Sequence[Persona],
+        **options: Any,
+    ) -> None:
+        self.spec = spec
+        self.mixing = effective_mixing(spec.settings)
+        self.personas = personas
+        refuse_mixed_groups(config, self.mixing)
+        super().__init__(
+            model=spec.base,
+            reward_funcs=VerifiedReward(personas),
+            args=config,
+            train_dataset=Dataset.from_list([row(problem) for problem in problems]),
+            **options,
+        )
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> ProblemOrder:
+        settings = self.spec.settings
+        return ProblemOrder(
+            len(self.train_dataset), settings.problems_per_step, settings.group_size, settings.steps, self.spec.seed
+        )
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        first = self.accelerator.process_index * len(inputs)
+        return super()._generate_and_score_completions(self.with_personas(inputs, first))  # type: ignore[no-any-return]
+
+    def with_personas(self, rows: list[dict[str, Any]], first: int) -> list[dict[str, Any]]:
+        """The rows of this step with their personas; `first` is the place of rows[0] in the step's whole batch."""
+        settings, step = self.spec.settings, self.state.global_step
+        mixed = []
+        for place, given in enumerate(rows, start=first):
+            members = group_personas(
+                self.personas,
+                self.mixing,
+                settings.neutral_fraction,
+                seed=self.spec.seed,
+                step=step,
+                problem=given["problem"],
+                size=settings.group_size,
+            )
+            persona = members[place % settings.group_size]
+            system = {"role": "system", "content": persona.text}
+            mixed.append(
+                {**given, "prompt": [system, *given["prompt"][1:]], "persona": persona.id, "persona_kind": persona.kind}
+            )
+        return mixed
+
+
+def row(problem: Problem) -> dict[str, Any]:
+    """A problem as a row of TRL's dataset; `gold` reaches the reward by its name."""
+    prompt = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": problem.question}]
+    return {"prompt": prompt, "gold": problem.gold, "problem": problem.id}
+
+
+def grpo_config(spec: TrainingSpec, **overrides: Any) -> GRPOConfig:
+    """TRL's configuration for a profile's training settings; float32 on a CPU, bfloat16 autocast on a GPU."""
+    settings, gpu = spec.settings, torch.cuda.is_available()
+    values: dict[str, Any] = {
+        "output_dir": str(spec.files.checkpoints),
+        "seed": spec.seed,
+        "max_steps": settings.steps,
+        "per_device_train_batch_size": settings.problems_per_step * settings.group_size,
+        "num_generations": settings.group_size,
+        "max_completion_length": settings.max_completion_tokens,
+        "temperature": settings.temperature,
+        "beta": settings.kl,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": min(WARM_UP, settings.steps // 10),
+        "use_cpu": not gpu,
+        "bf16": gpu,
+        "gradient_checkpointing": False,
+        "save_steps": settings.save_every,
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "dataloader_pin_memory": gpu,
+    }
+    return GRPOConfig(**{**values, **overrides})
+
+
+def refuse_mixed_groups(config: GRPOConfig, mixing: Mixing) -> None:
+    """Raise ValueError where the rollout engine would ignore the personas of a mixed group.
+
+    In vLLM server mode TRL sends every `num_generations`-th prompt with n=num_generations: all members of a group
+    would silently be generated under member 0's persona.
+    """
+    if mixing == "per_rollout" and config.use_vllm and config.vllm_mode == "server":
+        raise ValueError(
+            "training.mixing: per_rollout cannot run on a vLLM server: TRL would generate a whole group from its first "
+            "member's persona. Set training.mixing: per_prompt, or vllm_mode: colocate"
+        )

@@ -1,0 +1,46 @@
+"""Which problems make up a step?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProblemOrder:
+    """Rows of a whole training run, in order: each step's problems, each `group_size` times in a row.
+
+    Every pass over the problems is shuffled anew by (seed, pass), so where a run stands follows from its step alone;
+    TRL's own sampler goes on from a generator whose state is not in the checkpoint, and a resumed run would see other
+    problems. The problems of one step are distinct; those left over at the end of a pass are not used in it.
+    """
+
+    problems: int
+    """How many there are."""
+    problems_per_step: int
+    group_size: int
+    steps: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.problems < self.problems_per_step:
+            raise ValueError(
+                f"training.problems_per_step is {self.problems_per_step}, but there are only {self.problems} training "
+                f"problems: set it to {self.problems} or less, or curate more problems"
+            )
+
+    def step(self, step: int) -> list[int]:
+        """The problems of one step (from 0), by index."""
+        pass_, position = divmod(step, self.problems // self.problems_per_step)
+        order = list(range(self.problems))
+        random.Random(f"{self.seed}/{pass_}").shuffle(order)
+        return order[position * self.problems_per_step : (position + 1) * self.problems_per_step]
+
+    def __iter__(self) -> Iterator[int]:
+        for step in range(self.steps):
+            for index in self.step(step):
+                yield from [index] * self.group_size
+
+    def __len__(self) -> int:
+        return self.steps * self.problems_per_step * self.group_size
