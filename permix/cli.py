@@ -1,0 +1,145 @@
+"""The `permix` command: it validates the profile, then hands over to a flow (`python -m flows.<name>`).
+
+On top it imports typer and the standard library only, so that `permix --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from permix.servers import MLFLOW_PORT, PREFECT_PORT, mlflow_server, prefect_server
+from permix.workspace import engine_environment, workspace
+
+app = typer.Typer(
+    name="permix",
+    help="PerMix-RLVR as a pipeline: curate, train, evaluate, gate and promote persona-robust, persona-faithful LLMs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ProfileOption = Annotated[
+    str, typer.Option("--profile", "-p", metavar="NAME|PATH", help="A profile in configs/ by name, or a YAML file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override a key, as in training.steps=50. Repeatable."),
+]
+
+
+class Ui(enum.StrEnum):
+    """Which user interface."""
+
+    PREFECT = "prefect"
+    MLFLOW = "mlflow"
+
+
+@app.command()
+def run(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
+    """The whole chain: curate, train, evaluate, gate, promote. What has not changed is reused."""
+    _run_flow("retrain", profile, overrides)
+
+
+@app.command()
+def curate(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
+    """Problems and personas into versioned Parquet, checked by Great Expectations."""
+    _run_flow("curate", profile, overrides)
+
+
+@app.command()
+def train(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
+    """PerMix-RLVR on the profile's base model, after what it needs."""
+    _run_flow("train", profile, overrides)
+
+
+@app.command()
+def evaluate(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
+    """Accuracy, persona stability and fidelity of the base model and the candidate, after what they need."""
+    _run_flow("evaluate", profile, overrides)
+
+
+@app.command()
+def promote(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
+    """Register the candidate, hold it against the gate and, if it passes, make it champion."""
+    _run_flow("promote", profile, overrides)
+
+
+@app.command()
+def up(
+    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server.")] = PREFECT_PORT,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow server.")] = MLFLOW_PORT,
+) -> None:
+    """A Prefect server, an MLflow server and a worker on loopback, with everything deployed. Ctrl-C ends them all."""
+    from permix import up as everything
+
+    root, environment = _workspace()
+    try:
+        everything.up(root, environment, prefect_port, mlflow_port)
+    except everything.UpError as error:
+        _fail(str(error), code=1)
+
+
+@app.command()
+def ui(
+    which: Ui, port: Annotated[int | None, typer.Option(help="Port on loopback; 4200 (Prefect), 5000 (MLflow).")] = None
+) -> None:
+    """Look at the workspace in a browser: runs and deployments (prefect), or metrics and models (mlflow)."""
+    root, environment = _workspace()
+    if which is Ui.PREFECT:
+        # The UI talks to the API of the server that serves it, wherever this shell's own clients point.
+        environment.pop("PREFECT_API_URL", None)
+        command = prefect_server(port or PREFECT_PORT)
+    else:
+        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+        command = mlflow_server(root, port or MLFLOW_PORT)
+    os.execve(command[0], command, environment)
+
+
+@app.command()
+def chat(
+    question: Annotated[str, typer.Argument(help="What the user says.")],
+    persona: Annotated[str, typer.Option(help="The system prompt.")] = "You are a helpful assistant.",
+    model: Annotated[str, typer.Option(help="A registered model.")] = "models:/permix-organism@champion",
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy; else as the model was evaluated.")] = None,
+) -> None:
+    """Ask a registered model a question under a persona."""
+    options = [] if temperature is None else ["--temperature", str(temperature)]
+    _execute("tasks.chat", "--model", model, "--persona", persona, *options, "--", question)
+
+
+def _run_flow(name: str, profile: str, overrides: list[str] | None) -> NoReturn:
+    from permix.config import ProfileError, digest, load_profile
+
+    try:
+        checked = load_profile(profile, overrides or ())
+    except ProfileError as error:
+        _fail(str(error), code=2)
+    root, _ = _workspace()
+    file = root / "profiles" / f"{checked.name}-{digest(checked)[:12]}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(checked.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    _execute(f"flows.{name}", str(file))
+
+
+def _execute(module: str, *arguments: str) -> NoReturn:
+    """Become `python -m module`: the signals and the exit code are its own."""
+    _, environment = _workspace()
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment)
+
+
+def _workspace() -> tuple[Path, dict[str, str]]:
+    root = workspace()
+    # MLflow does not make the directory of its database.
+    (root / "mlflow").mkdir(parents=True, exist_ok=True)
+    return root, engine_environment(root)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
