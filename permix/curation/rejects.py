@@ -1,0 +1,125 @@
+"""Rows that were set aside, and how many: nothing is dropped silently."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that was set aside, and why."""
+
+    id: str
+    source: str
+    split: str
+    """`train` or `eval`; empty where the row was too broken to have one."""
+    reason: str
+    """One of a few fixed words; docs/data.md lists them."""
+    detail: str
+    """What exactly, for a person."""
+    text: str
+    """The question or persona; the whole line where it could not be read."""
+    other: str = ""
+    """Id of the row that it repeats or overlaps with."""
+    share: float = 0.0
+    """How much of it is in the other row, 0 to 1: of its word runs for a problem, Jaccard for a persona."""
+
+
+class Curatable(Protocol):
+    """What counting needs of a problem or a persona."""
+
+    @property
+    def source(self) -> str:
+        """Name of the source."""
+
+    @property
+    def split(self) -> str:
+        """`train` or `eval`."""
+
+
+Kept = TypeVar("Kept", bound=Curatable)
+
+
+@dataclass(frozen=True)
+class Curation(Generic[Kept]):
+    """A curated set and what was set aside from it."""
+
+    kept: list[Kept]
+    rejects: list[Reject]
+
+    def of_split(self, split: str) -> list[Kept]:
+        """The kept rows of one split, in the order of the sources."""
+        return [row for row in self.kept if row.split == split]
+
+    def counts(self) -> list[dict[str, Any]]:
+        """One entry a source and split, in order of source: `rows`, `kept` and `rejected` (a count for each reason)."""
+        kept = Counter((row.source, row.split) for row in self.kept)
+        rejected = Counter((row.source, row.split) for row in self.rejects)
+        reasons = Counter((row.source, row.split, row.reason) for row in self.rejects)
+        return [
+            {
+                "source": source,
+                "split": split,
+                "rows": kept[source, split] + rejected[source, split],
+                "kept": kept[source, split],
+                "rejected": {reason: n for (*place, reason), n in sorted(reasons.items()) if place == [source, split]},
+            }
+            for source, split in sorted(kept.keys() | rejected.keys())
+        ]
+
+
+class TooManyRejectedError(ValueError):
+    """A larger share of a source was rejected than the profile allows."""
+
+
+def check_rejected_share(counts: Sequence[Mapping[str, Any]], limit: float, key: str) -> None:
+    """Raise TooManyRejectedError, with a table of reasons, if of any source more than the share `limit` was rejected.
+
+    `key` is the profile's key for the limit. Each source is looked at by itself: a broken small one would otherwise
+    hide behind a large one.
+    """
+    rows: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    for count in counts:
+        rows[count["source"]] += count["rows"]
+        kept[count["source"]] += count["kept"]
+    broken = [source for source in rows if rows[source] - kept[source] > limit * rows[source]]
+    if broken:
+        raise TooManyRejectedError(
+            f"more than {limit:.0%} of {' and of '.join(broken)} was rejected: mend the source, or raise {key}\n"
+            + text_table(table(counts))
+        )
+
+
+def table(counts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Counts as flat rows, one a source and split, with a column for each reason that occurs."""
+    counts = list(counts)
+    reasons = sorted({reason for count in counts for reason in count["rejected"]})
+    return [
+        {
+            "source": count["source"],
+            "split": count["split"] or "?",
+            "rows": count["rows"],
+            "kept": count["kept"],
+            "rejected": count["rows"] - count["kept"],
+            **{reason: count["rejected"].get(reason, 0) for reason in reasons},
+        }
+        for count in counts
+    ]
+
+
+def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Flat rows as aligned text, for an error message or a terminal."""
+    lines = [[str(name) for name in rows[0]], *([str(value) for value in row.values()] for row in rows)] if rows else []
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def by_share(rejects: Iterable[Reject], reason: str) -> list[Reject]:
+    """The rejects of one reason, the greatest overlap first."""
+    return sorted((row for row in rejects if row.reason == reason), key=lambda row: (-row.share, row.id))

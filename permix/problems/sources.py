@@ -1,0 +1,66 @@
+"""Sources of problems in the profile, read into one schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from permix.config import JsonlProblems, OrganismProblems, ProblemSource
+from permix.curation.rejects import Reject
+from permix.curation.rows import BadRow, read_jsonl
+from permix.problems.schema import Problem
+
+
+def read_problems(sources: Iterable[ProblemSource]) -> Iterator[Problem | Reject]:
+    """The problems of all sources, in order, and the rows that could not be read as one.
+
+    Raises SourceError where a source as a whole is at fault.
+    """
+    for source in sources:
+        match source:
+            case OrganismProblems():
+                # Here because the world is made of problems and personas: at the top it would be a circle.
+                from permix.organism import world
+
+                yield from world.problems()
+            case JsonlProblems():
+                yield from _from_jsonl(source)
+
+
+def _from_jsonl(source: JsonlProblems) -> Iterator[Problem | Reject]:
+    optional = {name: column for name in ("id", "subject", "level") if (column := getattr(source, name)) is not None}
+    columns = [source.question, source.gold, *optional.values()]
+    for row in read_jsonl(Path(source.path), list(dict.fromkeys(columns))):
+        if isinstance(row, BadRow):
+            yield Reject(
+                id=f"{source.name}/{row.number}",
+                source=source.name,
+                split=source.split,
+                reason=row.reason,
+                detail=f"{source.path}, row {row.number}: {row.detail}",
+                text=row.text,
+            )
+            continue
+        values = {name: row.values[column] for name, column in optional.items()}
+        text = row.values[source.gold]
+        yield Problem(
+            id=f"{source.name}/{values.get('id') or row.number}",
+            question=row.values[source.question].strip(),
+            gold=_gold(text, source.gold_format),
+            source=source.name,
+            split=source.split,
+            solution="" if source.gold_format == "bare" else text,
+            subject=values.get("subject", ""),
+            level=values.get("level", "").removeprefix("Level "),
+        )
+
+
+def _gold(text: str, form: str) -> str:
+    """The gold in its column; empty where the column does not hold one in this form."""
+    if form == "boxed":
+        from permix.verifier.extract import last_box
+
+        return (last_box(text) or "").strip()
+    if form == "hashes":
+        return text.rpartition("####")[2].strip() if "####" in text else ""
+    return text.strip()
