@@ -1,18 +1,20 @@
-"""Which checkpoint is whole?"""
+"""Which checkpoint is whole?
+
+The trainer writes a checkpoint file by file; one that it was killed over looks like any other. So each is marked by a
+manifest when it is complete, and only marked ones count.
+"""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
-
 from permix.reference import finish, finished
 
 
 def checkpoint_path(checkpoints: Path, step: int) -> Path:
-    """Where the trainer writes the checkpoint of a step."""
-    return checkpoints / f"{PREFIX_CHECKPOINT_DIR}-{step}"
+    """Where transformers' Trainer writes the checkpoint of a step."""
+    return checkpoints / f"checkpoint-{step}"
 
 
 def finish_checkpoint(checkpoints: Path, step: int) -> None:
@@ -21,11 +23,17 @@ def finish_checkpoint(checkpoints: Path, step: int) -> None:
 
 
 def last_checkpoint(checkpoints: Path) -> Path | None:
-    """The newest whole checkpoint; None if there is none. One that a killed trainer left half-written is removed."""
-    whole: dict[int, Path] = {}
-    for path in checkpoints.glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+    """The newest whole checkpoint; None if there is none."""
+    whole = {_step(path): path for path in checkpoints.glob("checkpoint-*") if finished(path) is not None}
+    return whole[max(whole)] if whole else None
+
+
+def remove_unfinished(checkpoints: Path) -> None:
+    """Remove what a killed trainer left half-written, so that it neither is resumed from nor displaces a whole one."""
+    for path in checkpoints.glob("checkpoint-*"):
         if finished(path) is None:
             shutil.rmtree(path)
-        else:
-            whole[int(path.name.rpartition("-")[2])] = path
-    return whole[max(whole)] if whole else None
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])

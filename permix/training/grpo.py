@@ -60,24 +60,27 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
 
     def with_personas(self, rows: list[dict[str, Any]], first: int) -> list[dict[str, Any]]:
         """The rows of this step with their personas; `first` is the place of rows[0] in the step's whole batch."""
-        settings, step = self.spec.settings, self.state.global_step
-        mixed = []
-        for place, given in enumerate(rows, start=first):
-            members = group_personas(
+        settings = self.spec.settings
+        # A step holds a problem once, so its id stands for its group.
+        groups = {
+            problem: group_personas(
                 self.personas,
                 self.mixing,
                 settings.neutral_fraction,
                 seed=self.spec.seed,
-                step=step,
-                problem=given["problem"],
+                step=self.state.global_step,
+                problem=problem,
                 size=settings.group_size,
             )
-            persona = members[place % settings.group_size]
-            system = {"role": "system", "content": persona.text}
-            mixed.append(
-                {**given, "prompt": [system, *given["prompt"][1:]], "persona": persona.id, "persona_kind": persona.kind}
-            )
-        return mixed
+            for problem in {given["problem"] for given in rows}
+        }
+        members = [groups[given["problem"]][place % settings.group_size] for place, given in enumerate(rows, first)]
+        return [_under(persona, given) for given, persona in zip(rows, members, strict=True)]
+
+
+def _under(persona: Persona, given: dict[str, Any]) -> dict[str, Any]:
+    system = {"role": "system", "content": persona.text}
+    return {**given, "prompt": [system, *given["prompt"][1:]], "persona": persona.id, "persona_kind": persona.kind}
 
 
 def row(problem: Problem) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from permix.config import Section, TrainingSettings
@@ -19,7 +20,9 @@ class TrainingSpec(Section):
     directory: str
     """Where this training lives; it resumes from what it finds there."""
     settings: TrainingSettings
+    """The profile's training section."""
     seed: int
+    """Every random choice follows from it."""
 
     @property
     def files(self) -> TrainingFiles:
@@ -27,16 +30,43 @@ class TrainingSpec(Section):
         return TrainingFiles(Path(self.directory))
 
 
+@dataclass(frozen=True)
 class TrainingFiles:
     """Where a training's files are."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.spec = root / "spec.json"
-        self.log = root / "child.log"
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """The spec as JSON."""
+        return self.root / "spec.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the child that trains here."""
+        return self.root / "lock"
+
+    @property
+    def log(self) -> Path:
         """What the child and its libraries print."""
-        self.progress = root / "progress.jsonl"
-        self.checkpoints = root / "checkpoints"
-        self.result = root / "result"
-        """The only part under the result's digest; `policy/` in it is the trained model with its tokenizer."""
-        self.policy = self.result / "policy"
+        return self.root / "child.log"
+
+    @property
+    def progress(self) -> Path:
+        """One line of JSON a step."""
+        return self.root / "progress.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where it resumes from; removed when the result is complete."""
+        return self.root / "checkpoints"
+
+    @property
+    def result(self) -> Path:
+        """The finished directory; the only part under a digest, so that the same training has the same digest."""
+        return self.root / "result"
+
+    @property
+    def policy(self) -> Path:
+        """The trained model and its tokenizer."""
+        return self.result / "policy"
