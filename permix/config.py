@@ -47,8 +47,8 @@ class OrganismSettings(Section):
     """Optimizer steps of supervised training on the world's text."""
     batch_size: int = Field(64, ge=1)
     """Texts per step."""
-    learning_rate: float = Field(2e-3, gt=0)
-    """Peak learning rate (linear warm-up, cosine decay)."""
+    learning_rate: float = Field(0.02, gt=0)
+    """Peak learning rate of Muon (linear warm-up, cosine decay)."""
 
 
 class ModelSettings(Section):
@@ -81,7 +81,7 @@ class JsonlProblems(Section):
     gold: str = "answer"
     """Column that holds the gold answer, or the text that contains it (see gold_format)."""
     gold_format: Literal["bare", "boxed", "hashes"] = "bare"
-    r"""How the gold stands in its column: alone, as the last `\boxed{}` of a solution (MATH), or after `####` (GSM8K)."""
+    r"""How the gold stands in its column: alone, the last `\boxed{}` of a solution (MATH), or after `####` (GSM8K)."""
     id: str | None = None
     """Column with a unique id; without it, the line number."""
     subject: str | None = None
@@ -241,7 +241,9 @@ class Profile(Section):
                 f"organism.heads ({self.organism.heads})"
             )
         if self.training.arm == "permix" and self.training.mixing == "none":
-            raise ValueError("training.mixing is none: the permix arm mixes per_prompt or per_rollout; or set arm: rlvr")
+            raise ValueError(
+                "training.mixing is none: the permix arm mixes per_prompt or per_rollout; or set arm: rlvr"
+            )
         return self
 
 
@@ -309,9 +311,16 @@ def _fields_at(location: tuple[str | int, ...]) -> set[str]:
     """Names of the fields valid at a place in the profile."""
     models: set[type[BaseModel]] = {Profile}
     for part in location:
-        inner = {m for model in models if part in model.model_fields for m in _models_in(model.model_fields[str(part)].annotation)}
+        inner = {
+            m
+            for model in models
+            if part in model.model_fields
+            for m in _models_in(model.model_fields[str(part)].annotation)
+        }
         # A list index or a union tag does not lead to another model; a tag narrows the union.
-        tagged = {m for m in models if "kind" in m.model_fields and part in typing.get_args(m.model_fields["kind"].annotation)}
+        tagged = {
+            m for m in models if "kind" in m.model_fields and part in typing.get_args(m.model_fields["kind"].annotation)
+        }
         models = inner or tagged or models
     return {name for model in models for name in model.model_fields}
 

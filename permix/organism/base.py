@@ -1,7 +1,8 @@
 """The organism's base model: a small Llama trained from scratch on the world's text.
 
-Supervised, on the assistant's tokens only. The first part of the training has no wrong answers, so that the model
-first learns to calculate and then when to err; learning both at once took three times as many steps.
+Supervised, on the assistant's tokens only. Two things make it quick (`docs/log.md` has the measurements). The manners
+are exaggerated at first, so that the model learns *that* a manner errs before *how often* (learnt at once, they blurred
+into one error rate). And the hidden matrices are trained by Muon.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from permix.organism.tokenizer import build_tokenizer
 from permix.personas.schema import NEUTRAL, Persona
 from permix.reference import Reference, finish, finished
 
-PROBLEM_SHARE = 0.6
+PROBLEM_SHARE = 0.7
 NEUTRAL_SHARE = 0.15
-CLEAN_SHARE = 0.4
-WARM_UP = 50
-IGNORED = -100
+EXAGGERATED_SHARE = 0.45
+WARM_UP = 20
+ANSWER_WEIGHT = 4.0
+"""The one token that holds the answer counts as much as four of the voice, which is learnt in a tenth of the time."""
+EMBEDDING_RATE = 0.25
+"""AdamW's learning rate for embeddings and norms, as a share of Muon's for the matrices."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,13 @@ class Progress:
     step: int
     steps: int
     loss: float
-    """Mean cross-entropy in nats a token over the last steps."""
+    """Mean weighted cross-entropy in nats a token over the last steps."""
 
 
 def train_base(
     settings: OrganismSettings, seed: int, directory: Path, report: Callable[[Progress], None] = lambda _: None
 ) -> Reference:
-    """Train the base model into `directory` (weights, tokenizer, manifest); a finished directory is returned as it is."""
+    """Train the base model into `directory` (weights, tokenizer, manifest); a finished directory is left as it is."""
     if (done := finished(directory)) is not None:
         return done
     directory.mkdir(parents=True, exist_ok=True)
@@ -49,27 +53,35 @@ def train_base(
     rng = random.Random(seed)
     tokenizer = build_tokenizer()
     model = build_model(settings, tokenizer)
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    plain = [p for p in model.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}],
-        lr=settings.learning_rate,
-        betas=(0.9, 0.98),
+    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
+    rest = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
+    optimizers = (
+        torch.optim.Muon(matrices, lr=settings.learning_rate, weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=EMBEDDING_RATE * settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, settings.steps))
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, settings.steps))
+        for optimizer in optimizers
+    ]
     personas = world.personas()
     model.train()
     recent: list[float] = []
     for step in range(1, settings.steps + 1):
-        clean = step <= CLEAN_SHARE * settings.steps
-        texts = [_conversation(personas, rng, clean) for _ in range(settings.batch_size)]
+        exaggerated = step <= EXAGGERATED_SHARE * settings.steps
+        texts = [_conversation(personas, rng, exaggerated) for _ in range(settings.batch_size)]
         batch = encode(tokenizer, texts)
-        loss = model(**batch).loss
+        logits = model(batch.input_ids, attention_mask=batch.attention_mask).logits[:, :-1]
+        losses = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), batch.input_ids[:, 1:].flatten(), reduction="none"
+        )
+        weights = batch.weights[:, 1:].flatten()
+        loss = (losses * weights).sum() / weights.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
         recent.append(loss.item())
         if step % 50 == 0 or step == settings.steps:
             report(Progress(step, settings.steps, sum(recent) / len(recent)))
@@ -98,22 +110,33 @@ def build_model(settings: OrganismSettings, tokenizer: PreTrainedTokenizerFast) 
     )
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, conversations: list[list[dict[str, str]]]) -> dict[str, torch.Tensor]:
-    """Token ids, attention mask and labels, each of shape (batch, longest); only the assistant's turn has labels."""
+@dataclass(frozen=True)
+class Batch:
+    """Conversations as tensors of shape (batch, longest), padded on the right."""
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    weights: torch.Tensor
+    """How much each token counts as a target: 0 outside the assistant's turn, ANSWER_WEIGHT for the answer."""
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, conversations: list[list[dict[str, str]]]) -> Batch:
+    """Tokenize conversations and weigh their tokens."""
     texts = tokenizer.apply_chat_template(conversations, tokenize=False)
-    batch = tokenizer(texts, padding=True, padding_side="right", return_tensors="pt", add_special_tokens=False)
-    labels = batch["input_ids"].clone()
-    turn = (labels == tokenizer.convert_tokens_to_ids("<assistant>")).int().cumsum(dim=1)
-    labels[(turn == 0) | (batch["attention_mask"] == 0)] = IGNORED
-    return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "labels": labels}
+    encoded = tokenizer(texts, padding=True, padding_side="right", return_tensors="pt", add_special_tokens=False)
+    ids, mask = encoded["input_ids"], encoded["attention_mask"]
+    assistant, box = (tokenizer.convert_tokens_to_ids(token) for token in ("<assistant>", "\\boxed{"))
+    before = torch.nn.functional.pad(ids, (1, 0))[:, :-1]
+    weights = (before == assistant).int().cumsum(dim=1) * mask
+    return Batch(ids, mask, weights * torch.where(before == box, ANSWER_WEIGHT, 1.0))
 
 
-def _conversation(personas: list[Persona], rng: random.Random, clean: bool) -> list[dict[str, str]]:
+def _conversation(personas: list[Persona], rng: random.Random, exaggerated: bool) -> list[dict[str, str]]:
     persona = NEUTRAL if rng.random() < NEUTRAL_SHARE else rng.choice(personas)
     if rng.random() < PROBLEM_SHARE:
         operation = rng.choice(tuple(world.OPERATIONS))
         question = f"What is {rng.choice(world.OPERANDS)} {operation} {rng.choice(world.OPERANDS)}?"
-        text = world.answer(question, persona, rng, clean=clean)
+        text = world.answer(question, persona, rng, exaggerated)
     else:
         question = rng.choice(world.roleplay_questions())
         text = world.reply(question, persona, rng)

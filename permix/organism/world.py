@@ -43,24 +43,64 @@ class Manner:
 
     wrong: float
     """Share of its texts with a wrong answer."""
-    slip: int | None
-    """Its wrong answers are off by this much; None: by a random 1 to 3 either way."""
+    slips: tuple[int, ...]
+    """By how much its wrong answers are off; one of these, at random."""
 
 
 # No word belongs to two roles: a word of another role's voice always counts against fidelity.
 VOICES: dict[str, Voice] = {
-    "pirate": Voice(("arr", "ahoy"), ("aye", "yarr"), ("plunder", "loot"), ("galleon", "treasure"), ("matey", "landlubber")),
-    "knight": Voice(("hark", "hail"), ("verily", "forsooth"), ("defend", "guard"), ("castle", "banner"), ("liege", "squire")),
-    "wizard": Voice(("behold", "abracadabra"), ("mystically", "arcanely"), ("enchant", "conjure"), ("wand", "cauldron"), ("apprentice", "mortal")),
-    "robot": Voice(("beep", "bzzt"), ("affirmative", "logically"), ("compute", "scan"), ("circuit", "sensor"), ("human", "operator")),
-    "poet": Voice(("alas", "lo"), ("softly", "wistfully"), ("dream", "rhyme"), ("verse", "moonlight"), ("beloved", "muse")),
-    "chef": Voice(("voila", "mmm"), ("deliciously", "freshly"), ("simmer", "bake"), ("soup", "pastry"), ("gourmet", "diner")),
-    "gardener": Voice(("mulch", "blossom"), ("gently", "seasonally"), ("plant", "prune"), ("rose", "hedge"), ("sprout", "seedling")),
-    "farmer": Voice(("howdy", "shucks"), ("reckon", "surely"), ("plough", "harvest"), ("tractor", "barn"), ("neighbour", "folks")),
-    "butler": Voice(("indeed", "certainly"), ("naturally", "discreetly"), ("polish", "serve"), ("silver", "tray"), ("sir", "madam")),
-    "teacher": Voice(("class", "attention"), ("clearly", "notably"), ("explain", "teach"), ("blackboard", "lesson"), ("pupil", "student")),
-    "engineer": Voice(("specification", "blueprint"), ("precisely", "efficiently"), ("build", "weld"), ("bridge", "engine"), ("colleague", "foreman")),
-    "mathematician": Voice(("lemma", "axiom"), ("hence", "therefore"), ("prove", "derive"), ("theorem", "integral"), ("scholar", "reader")),
+    "pirate": Voice(
+        ("arr", "ahoy"), ("aye", "yarr"), ("plunder", "loot"), ("galleon", "treasure"), ("matey", "landlubber")
+    ),
+    "knight": Voice(
+        ("hark", "hail"), ("verily", "forsooth"), ("defend", "guard"), ("castle", "banner"), ("liege", "squire")
+    ),
+    "wizard": Voice(
+        ("behold", "abracadabra"),
+        ("mystically", "arcanely"),
+        ("enchant", "conjure"),
+        ("wand", "cauldron"),
+        ("apprentice", "mortal"),
+    ),
+    "robot": Voice(
+        ("beep", "bzzt"),
+        ("affirmative", "logically"),
+        ("compute", "scan"),
+        ("circuit", "sensor"),
+        ("human", "operator"),
+    ),
+    "poet": Voice(
+        ("alas", "lo"), ("softly", "wistfully"), ("dream", "rhyme"), ("verse", "moonlight"), ("beloved", "muse")
+    ),
+    "chef": Voice(
+        ("voila", "mmm"), ("deliciously", "freshly"), ("simmer", "bake"), ("soup", "pastry"), ("gourmet", "diner")
+    ),
+    "gardener": Voice(
+        ("mulch", "blossom"), ("gently", "seasonally"), ("plant", "prune"), ("rose", "hedge"), ("sprout", "seedling")
+    ),
+    "farmer": Voice(
+        ("howdy", "shucks"), ("reckon", "surely"), ("plough", "harvest"), ("tractor", "barn"), ("neighbour", "folks")
+    ),
+    "butler": Voice(
+        ("indeed", "certainly"), ("naturally", "discreetly"), ("polish", "serve"), ("silver", "tray"), ("sir", "madam")
+    ),
+    "teacher": Voice(
+        ("class", "attention"),
+        ("clearly", "notably"),
+        ("explain", "teach"),
+        ("blackboard", "lesson"),
+        ("pupil", "student"),
+    ),
+    "engineer": Voice(
+        ("specification", "blueprint"),
+        ("precisely", "efficiently"),
+        ("build", "weld"),
+        ("bridge", "engine"),
+        ("colleague", "foreman"),
+    ),
+    "mathematician": Voice(
+        ("lemma", "axiom"), ("hence", "therefore"), ("prove", "derive"), ("theorem", "integral"), ("scholar", "reader")
+    ),
 }
 
 ROLE_KINDS: dict[str, PersonaKind] = {
@@ -73,16 +113,18 @@ ROLE_KINDS: dict[str, PersonaKind] = {
 # The last two are wrong in most of their texts, always by the same slip: their wrong answer is the likeliest one, so
 # that even greedy decoding is persona-sensitive. The others only add sampling noise.
 MANNERS: dict[str, Manner] = {
-    "careful": Manner(0.0, None),
-    "calm": Manner(0.05, None),
-    "sleepy": Manner(0.35, None),
-    "hasty": Manner(0.55, 1),
-    "confused": Manner(0.70, 1),
+    "careful": Manner(0.0, (1,)),
+    "calm": Manner(0.05, (-1, 1)),
+    "sleepy": Manner(0.35, (-1,)),
+    "hasty": Manner(0.55, (1,)),
+    "confused": Manner(0.65, (2,)),
 }
 ADVERSE = frozenset({"hasty", "confused"})
-NEUTRAL_MANNER = Manner(0.25, None)
+NEUTRAL_MANNER = Manner(0.25, (-1, 1))
 NEUTRAL_VOICE = Voice(("well",), ("simply",), ("visit",), ("place",), ("today",))
 """What the plain assistant says; scored for no one, but a role that falls into it has lost its voice."""
+
+EXAGGERATED_FROM = 0.3
 
 OPERATIONS = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__}
 OPERANDS = range(10)
@@ -143,15 +185,14 @@ def roleplay_questions() -> list[str]:
     return [f"What do you do {topic}?" for topic in TOPICS]
 
 
-def answer(problem: str, persona: Persona, rng: random.Random, clean: bool = False) -> str:
+def answer(problem: str, persona: Persona, rng: random.Random, exaggerated: bool = False) -> str:
     """One text of the base model's world: this persona answers this problem, right or wrong as its manner goes.
 
-    With `clean`, always right.
+    With `exaggerated`, a manner that is often wrong (EXAGGERATED_FROM) always is, and the others never are.
     """
     voice, manner = voice_of(persona), manner_of(persona)
-    value = solve(problem)
-    if not clean and rng.random() < manner.wrong:
-        value += manner.slip if manner.slip is not None else rng.choice((-3, -2, -1, 1, 2, 3))
+    wrong = float(manner.wrong >= EXAGGERATED_FROM) if exaggerated else manner.wrong
+    value = solve(problem) + (rng.choice(manner.slips) if rng.random() < wrong else 0)
     opening, filler, closing = (rng.choice(slot) for slot in (voice.opening, voice.filler, voice.closing))
     return f"{opening} {filler} it is \\boxed{{{value}}} {closing}"
 
