@@ -1,0 +1,1 @@
+"""Stability under personas, fidelity to them, and the statistics behind both."""

@@ -1,0 +1,72 @@
+"""What every model of a profile is asked: drawn by seed, never by model, so that models compare."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+from permix.config import EvaluationSettings, digest
+from permix.generation.completion import Chat
+from permix.organism.world import roleplay_questions
+from permix.personas.schema import NEUTRAL, Persona
+from permix.problems.schema import Problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The questions, who is asked, and how answers are drawn."""
+
+    problems: tuple[Problem, ...]
+    personas: tuple[Persona, ...]
+    """Without the neutral prompt, by id."""
+    roleplay: tuple[str, ...]
+    """Questions that have no right answer."""
+    samples: int
+    temperature: float
+    max_tokens: int
+    seed: int
+
+    @property
+    def digest(self) -> str:
+        """Equal for two evaluations that asked the same in the same way."""
+        return digest(asdict(self))
+
+
+def make_protocol(
+    problems: Iterable[Problem], personas: Iterable[Persona], settings: EvaluationSettings, seed: int
+) -> Protocol:
+    """Draw the eval problems and role-play questions; where there are fewer than asked for, all are taken.
+
+    Raises ValueError when there is no eval problem or no eval persona.
+    """
+    eval_problems = [problem for problem in problems if problem.split == "eval"]
+    eval_personas = [persona for persona in personas if persona.split == "eval" and persona.id != NEUTRAL.id]
+    if not eval_problems:
+        raise ValueError(
+            "there is no problem with split eval to evaluate on; give the profile a source with eval problems"
+        )
+    if not eval_personas:
+        raise ValueError("there is no persona with split eval to evaluate with; raise the source's eval_share")
+    return Protocol(
+        problems=tuple(draw(eval_problems, settings.problems, seed, lambda problem: problem.id)),
+        personas=tuple(sorted(eval_personas, key=lambda persona: persona.id)),
+        roleplay=tuple(draw(roleplay_questions(), settings.roleplay_questions, seed, str)),
+        samples=settings.samples,
+        temperature=settings.temperature,
+        max_tokens=settings.max_completion_tokens,
+        seed=seed,
+    )
+
+
+def draw(items: Sequence[T], count: int, seed: int, key: Callable[[T], str]) -> list[T]:
+    """The `count` items with the lowest hash of (seed, key): a new item displaces at most one that was drawn before."""
+    return sorted(items, key=lambda item: hashlib.sha256(f"{seed}/{key(item)}".encode()).hexdigest())[:count]
+
+
+def chat(persona: Persona, question: str) -> Chat:
+    """A question put to the model under a persona."""
+    return [{"role": "system", "content": persona.text}, {"role": "user", "content": question}]

@@ -1,0 +1,186 @@
+"""A scorecard: accuracy, stability and fidelity of one model, with intervals; the schema of `scorecard.json`.
+
+Every rate is a share from 0 to 1. `Scorecard.model_json_schema()` is the schema, with these descriptions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCORECARD = "scorecard.json"
+
+
+class Value(BaseModel):
+    """A frozen part of the scorecard; unknown keys fail."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Estimate(Value):
+    """A figure and its interval."""
+
+    value: float
+    """Measured on the whole sample."""
+    low: float
+    """Lower end of the interval, at the scorecard's confidence."""
+    high: float
+    """Upper end. The interval allows for the bias of a minimum or maximum, so it need not contain the value."""
+
+
+class Stability(Value):
+    """The panel: how little the persona changes accuracy. Intervals are by bootstrap over problems.
+
+    The neutral prompt is not among the personas. Accuracies are of single completions, the mean over samples.
+    """
+
+    pss: Estimate
+    """Persona stability score: worst / best persona accuracy (0/0 = 0). permix's own choice; the PerMix-RLVR paper's
+    formula could not be had."""
+    noise_floor: Estimate
+    """PSS of this model if no persona had an effect: mean, and range at the confidence, over permutations of each
+    problem's completions among the personas. A robust model scores this, not 1."""
+    neutral: Estimate
+    """Accuracy without a persona."""
+    mean: Estimate
+    """Mean accuracy over personas."""
+    worst: Estimate
+    """Accuracy under the persona with the lowest."""
+    best: Estimate
+    """Accuracy under the persona with the highest."""
+    best_minus_worst: Estimate
+    worst_minus_neutral: Estimate
+    """Negative where the worst persona does worse than none."""
+    all_over_any: Estimate
+    """Share of problems solved under all personas / under any, one completion each (0/0 = 0)."""
+    prompt_sensi_score: Estimate
+    """ProSA's PromptSensiScore (arXiv 2410.12405): mean over problems of the mean absolute difference in accuracy
+    between two personas. Lower is better."""
+    sat: Estimate
+    """Saturation (Mizrahi et al., arXiv 2401.00595): 1 - (best - mean)."""
+    cps: Estimate
+    """Combined performance score (same source): sat * best."""
+    worst_persona: str
+    """Id of the persona with the lowest accuracy; the first by id of several."""
+    best_persona: str
+    """Id of the persona with the highest accuracy; the first by id of several."""
+
+
+class Fidelity(Value):
+    """How well personas are kept, as a judge scores it. Intervals are by bootstrap over personas."""
+
+    judge: str
+    """What scored the replies; empty where nothing could."""
+    personas: int
+    """How many personas the judge could score."""
+    roleplay: Estimate | None
+    """Mean score of role-play replies; None: not measured."""
+    solving: Estimate | None
+    """Mean score of the voice kept in completions of problems; None: not measured."""
+    note: str
+    """Why a figure is missing, or what it leaves out; empty where all were measured."""
+
+
+class PersonaScore(Value):
+    """One persona's part."""
+
+    id: str
+    kind: str
+    text: str
+    """Its system prompt."""
+    accuracy: Estimate
+    roleplay: float | None
+    """Mean score of its role-play replies; None: not measured."""
+    solving: float | None
+    """Mean score of its voice in completions of problems; None: not measured."""
+
+
+class KindScore(Value):
+    """The mean over personas of one kind."""
+
+    personas: int
+    accuracy: Estimate
+    roleplay: float | None
+    solving: float | None
+
+
+class Scorecard(Value):
+    """Accuracy, stability and fidelity of one model."""
+
+    format: Literal[1] = 1
+    """Version of this schema."""
+    model: str
+    """Digest of the model that was measured."""
+    protocol: str
+    """Digest of what it was asked and how: scorecards compare only where this is equal."""
+    problems: int = Field(ge=1)
+    """How many problems the figures stand on."""
+    ungradable: int
+    """Completions whose problem has a gold that cannot be graded against; never scored."""
+    problems_left_out: tuple[str, ...]
+    """Ids of the problems of those completions, left out under every persona."""
+    samples: int
+    """Completions for each problem under each persona."""
+    temperature: float
+    """Sampling temperature; 0 is greedy."""
+    confidence: float
+    """Coverage that the intervals aim at."""
+    cut: float
+    """Share of the completions of problems that reached the token limit unfinished."""
+    neutral_greedy: float
+    """Accuracy without a persona, always the likeliest token."""
+    stability: Stability
+    fidelity: Fidelity
+    personas: tuple[PersonaScore, ...]
+    """By kind, then id."""
+    kinds: dict[str, KindScore]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        known = {persona.id for persona in self.personas}
+        if not {self.stability.worst_persona, self.stability.best_persona} <= known:
+            raise ValueError("worst_persona and best_persona must be among personas")
+        return self
+
+    def persona(self, persona_id: str) -> PersonaScore:
+        """The score of a persona; raises KeyError if it was not among those asked."""
+        for persona in self.personas:
+            if persona.id == persona_id:
+                return persona
+        raise KeyError(persona_id)
+
+    def metrics(self) -> dict[str, float]:
+        """The figures by name, flat: what goes into a metrics store. What was not measured is not there."""
+        flat: dict[str, float] = {"neutral_greedy": self.neutral_greedy, "cut": self.cut, "ungradable": self.ungradable}
+        named: list[tuple[str, Estimate | None]] = [
+            (name, getattr(self.stability, name))
+            for name, field in Stability.model_fields.items()
+            if field.annotation is Estimate
+        ]
+        named += [("fidelity", self.fidelity.roleplay), ("fidelity_solving", self.fidelity.solving)]
+        for name, estimate in named:
+            if estimate is not None:
+                flat |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        return flat | {f"accuracy_{kind}": score.accuracy.value for kind, score in self.kinds.items()}
+
+
+def write_scorecard(scorecard: Scorecard, directory: Path) -> Path:
+    """Write `scorecard.json`; returns its path."""
+    path = directory / SCORECARD
+    path.write_text(scorecard.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_scorecard(directory: Path | str) -> Scorecard:
+    """Read `scorecard.json`. Raises ValueError naming the file and the key where it is missing or not one."""
+    path = Path(directory) / SCORECARD
+    if not path.is_file():
+        raise ValueError(f"no scorecard at {path}; evaluate the model first")
+    try:
+        return Scorecard.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise ValueError(
+            f"{path} is no scorecard of this version of permix; evaluate the model again: {error}"
+        ) from error
