@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+Word = Literal["correct", "incorrect", "ungradable"]
+
+
+class Ruling(NamedTuple):
+    """A verdict without the answer: what a pair of gold and answer comes to, however often it occurs."""
+
+    verdict: Word
+    reason: str
 
 
 @dataclass(frozen=True)
 class Verdict:
     """One completion judged against its gold."""
 
-    verdict: Literal["correct", "incorrect", "ungradable"]
+    verdict: Word
     """`ungradable` means that the gold, not the completion, is at fault."""
     answer: str | None
     r"""What stands in the last complete `\boxed{}`; None where there is none."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from fractions import Fraction
+from functools import lru_cache
 
+from permix.verifier.compare import NeedsAlgebraError
 from permix.verifier.extract import gold_text, last_box
-from permix.verifier.verdict import Verdict
-
-_NUMBER = re.compile(r"-?\d{1,300}(\.\d{1,300})?")
+from permix.verifier.settle import MAX_CHARS, ask_worker, read_gold, settle
+from permix.verifier.verdict import Ruling, Verdict
 
 
 def verify(completions: Sequence[str], golds: Sequence[str]) -> list[Verdict]:
@@ -19,20 +18,22 @@ def verify(completions: Sequence[str], golds: Sequence[str]) -> list[Verdict]:
 
 def gold_reason(gold: str) -> str:
     """Why a gold cannot be graded against; empty if it can."""
-    return "" if gold_text(gold).strip() else "unparseable gold"
+    return read_gold(gold_text(gold)).problem
 
 
 def _judge(completion: str, gold: str) -> Verdict:
     answer = last_box(completion)
-    if gold_reason(gold):
-        return Verdict("ungradable", answer, "unparseable gold")
     if answer is None:
-        return Verdict("incorrect", None, "no answer")
-    left, right = _plain(answer), _plain(gold_text(gold))
-    if left == right or (_NUMBER.fullmatch(left) and _NUMBER.fullmatch(right) and Fraction(left) == Fraction(right)):
-        return Verdict("correct", answer.strip(), "equal")
-    return Verdict("incorrect", answer.strip(), "different")
+        problem = gold_reason(gold)
+        return Verdict("ungradable" if problem else "incorrect", None, problem or "no answer")
+    answer = answer.strip()[: MAX_CHARS + 1]
+    ruling = _ruling(gold_text(gold), answer)
+    return Verdict(ruling.verdict, answer, ruling.reason)
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"\s+", "", text).replace("dfrac", "frac").replace("\\left", "").replace("\\right", "")
+@lru_cache(maxsize=65_536)
+def _ruling(gold: str, answer: str) -> Ruling:
+    try:
+        return settle(gold, answer, ask_worker)
+    except NeedsAlgebraError:
+        return Ruling("incorrect", "needs algebra")
