@@ -107,7 +107,7 @@ class _Seen:
         if same is not None:
             if problem.split != same.split:
                 return _reject(problem, "contaminated", f"the same question as {same.id}", same.id, 1.0)
-            if normalised(problem.gold) != normalised(same.gold):
+            if not _same_gold(problem.gold, same.gold):
                 detail = f"the same question as {same.id}, which has the gold {same.gold!r}, not {problem.gold!r}"
                 return _reject(problem, "conflicting gold", detail, same.id, 1.0)
             return _reject(problem, "duplicate", f"the same question as {same.id}", same.id, 1.0)
@@ -135,6 +135,10 @@ def _gold_faults(golds: list[str]) -> list[str]:
         gold_reason(gold) or ("" if verdict.verdict == "correct" else f"not equal to itself ({verdict.reason})")
         for gold, verdict in zip(golds, verdicts, strict=True)
     ]
+
+
+def _same_gold(left: str, right: str) -> bool:
+    return left == right or verify([f"\\boxed{{{left}}}"], [right])[0].verdict == "correct"
 
 
 def _longest(held: list[bool]) -> tuple[int, int]:

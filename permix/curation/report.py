@@ -1,0 +1,38 @@
+"""What curation did, for a person: a table of counts, and the rejected rows with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from permix.curation.rejects import Reject, by_share, table
+
+EXAMPLES = 5
+"""Rejected rows shown of each reason; all of them are in rejects.parquet."""
+
+
+def curation_markdown(title: str, version: str, counts: Iterable[Mapping[str, Any]], rejects: Sequence[Reject]) -> str:
+    """The report of one curated set, as Markdown."""
+    parts = [f"# {title}\n\nversion `{version}`", markdown_table(table(counts))]
+    for reason in sorted({reject.reason for reject in rejects}):
+        found = by_share(rejects, reason)
+        shown = [{"id": f"`{row.id}`", "why": row.detail, "text": _short(row.text)} for row in found[:EXAMPLES]]
+        parts.append(f"## {reason}: {len(found)}\n\n{markdown_table(shown)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Flat rows as a Markdown table; empty for no rows."""
+    if not rows:
+        return ""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    # A bar would end the cell; a < would start a tag, in which a chat marker would vanish.
+    return str(value).replace("\n", " ").replace("|", "&#124;").replace("<", "&lt;")
+
+
+def _short(text: str, length: int = 160) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,138 @@
+"""What must hold of curated problems and personas, as Great Expectations suites, and the frames they look at.
+
+Some of it is told by columns that are derived here and in no file (`normalised_question`, `overlap_with_eval`): a
+stock expectation about such a column names the offending rows, and its Data Docs show their values.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from permix.config import PersonaSettings, ProblemSettings
+from permix.curation.markers import Markers
+from permix.curation.text import jaccard, normalised, words
+from permix.personas.sources import KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def problem_expectations(settings: ProblemSettings) -> list[Any]:
+    """What must hold of curated problems; the columns are those of `problem_frame`."""
+    import great_expectations.expectations as gxe
+
+    return [
+        *_common_expectations(gxe),
+        _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a question", column="question"),
+        _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a gold", column="gold"),
+        _must(
+            gxe.ExpectColumnValueLengthsToBeBetween,
+            "no question is empty or too long",
+            column="question",
+            min_value=1,
+            max_value=settings.max_question_chars,
+        ),
+        _must(gxe.ExpectColumnValueLengthsToBeBetween, "no gold is empty", column="gold", min_value=1),
+        _must(gxe.ExpectColumnValuesToBeUnique, "no question twice, nor in both splits", column="normalised_question"),
+    ]
+
+
+def persona_expectations(settings: PersonaSettings) -> list[Any]:
+    """What must hold of curated personas; the columns are those of `persona_frame`."""
+    import great_expectations.expectations as gxe
+
+    return [
+        *_common_expectations(gxe),
+        _must(gxe.ExpectColumnValuesToNotBeNull, "every persona has a text", column="text"),
+        _must(
+            gxe.ExpectColumnValueLengthsToBeBetween,
+            "no persona is empty or too long",
+            column="text",
+            min_value=1,
+            max_value=settings.max_chars,
+        ),
+        _must(gxe.ExpectColumnValuesToBeUnique, "no persona twice, nor in both splits", column="normalised_text"),
+        _must(gxe.ExpectColumnValuesToBeInSet, "every kind is a known one", column="kind", value_set=list(KINDS)),
+        _must(
+            gxe.ExpectColumnValuesToBeBetween,
+            "no training persona is a near-copy of an eval persona",
+            column="overlap_with_eval",
+            max_value=settings.near_duplicate,
+            strict_max=True,
+        ),
+        _must(
+            gxe.ExpectColumnValuesToBeInSet,
+            "every kind among the eval personas is also trained on",
+            column="kind_is_trained",
+            value_set=[True],
+        ),
+    ]
+
+
+def _common_expectations(gxe: Any) -> list[Any]:
+    return [
+        _must(gxe.ExpectColumnValuesToNotBeNull, "every row has an id", column="id"),
+        _must(gxe.ExpectColumnValuesToBeUnique, "ids are unique", column="id"),
+        _must(
+            gxe.ExpectColumnValuesToBeInSet, "splits are train and eval", column="split", value_set=["train", "eval"]
+        ),
+        _must(
+            gxe.ExpectColumnPairValuesToBeEqual,
+            "rows stand in the file of their split",
+            column_A="split",
+            column_B="file",
+        ),
+        _must(
+            gxe.ExpectColumnUniqueValueCountToBeBetween, "no split is empty", column="file", min_value=2, max_value=2
+        ),
+        _must(gxe.ExpectColumnValuesToNotBeNull, "every row names its source", column="source"),
+        _must(
+            gxe.ExpectColumnValuesToBeNull, "no special token or turn marker of a chat template", column="chat_marker"
+        ),
+    ]
+
+
+def _must(expectation: Any, description: str, **arguments: Any) -> Any:
+    return expectation(description=description, severity="critical", **arguments)
+
+
+def problem_frame(directory: Path, markers: Markers) -> pd.DataFrame:
+    """The curated problems of both splits, with the columns `file`, `normalised_question` and `chat_marker`."""
+    frame = _frame(directory)
+    # A column that is missing is left missing: the expectation about it then says so.
+    if "question" in frame:
+        frame["normalised_question"] = frame["question"].map(normalised, na_action="ignore")
+        frame["chat_marker"] = frame["question"].map(markers.find, na_action="ignore").astype("object")
+    return frame
+
+
+def persona_frame(directory: Path, markers: Markers) -> pd.DataFrame:
+    """The curated personas of both splits, with what the expectations need beside them.
+
+    `file`, `normalised_text`, `chat_marker`; `overlap_with_eval` (Jaccard with the nearest eval persona, null for eval
+    personas themselves); `kind_is_trained` (whether a training persona has this kind).
+    """
+    frame = _frame(directory)
+    if "text" in frame:
+        texts = frame["text"].fillna("")
+        frame["normalised_text"] = [" ".join(words(text)) for text in texts]
+        frame["chat_marker"] = texts.map(markers.find).astype("object")
+        sets = [frozenset(words(text)) for text in texts]
+        held_out = [found for found, file in zip(sets, frame["file"], strict=True) if file == "eval"]
+        frame["overlap_with_eval"] = [
+            max((jaccard(found, other) for other in held_out), default=0.0) if file == "train" else None
+            for found, file in zip(sets, frame["file"], strict=True)
+        ]
+    if "kind" in frame:
+        frame["kind_is_trained"] = frame["kind"].isin(frame.loc[frame["file"] == "train", "kind"])
+    return frame
+
+
+def _frame(directory: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(
+        [pd.read_parquet(directory / f"{split}.parquet").assign(file=split) for split in ("train", "eval")],
+        ignore_index=True,
+    )

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from permix.curation.rejects import Curation, Reject, TooManyRejectedError, check_rejected_share, table
+from permix.problems import Problem
+
+
+def curation(kept: dict[str, int], rejected: dict[str, int]) -> Curation[Problem]:
+    return Curation(
+        [Problem(f"{s}/{i}", "q", "1", s, "train") for s, n in kept.items() for i in range(n)],
+        [Reject(f"{s}/r{i}", s, "train", "no gold", "", "q") for s, n in rejected.items() for i in range(n)],
+    )
+
+
+def test_counts_add_up_by_source_split_and_reason() -> None:
+    counts = curation({"a": 3, "b": 1}, {"a": 2, "c": 1}).counts()
+    assert [(c["source"], c["rows"], c["kept"], c["rejected"]) for c in counts] == [
+        ("a", 5, 3, {"no gold": 2}),
+        ("b", 1, 1, {}),
+        ("c", 1, 0, {"no gold": 1}),
+    ]
+    assert table(counts)[1] == {"source": "b", "split": "train", "rows": 1, "kept": 1, "rejected": 0, "no gold": 0}
+
+
+def test_a_small_broken_source_does_not_hide_behind_a_large_one() -> None:
+    counts = curation({"large": 95, "small": 2}, {"small": 3}).counts()
+    with pytest.raises(TooManyRejectedError) as error:
+        check_rejected_share(counts, 0.5, "problems.max_rejected_share")
+    message = str(error.value)
+    assert "50% of small was rejected" in message
+    assert "problems.max_rejected_share" in message
+    assert "no gold" in message, "the table of reasons"
+
+
+def test_a_share_at_the_limit_passes() -> None:
+    check_rejected_share(curation({"a": 4}, {"a": 1}).counts(), 0.2, "k")

@@ -1,0 +1,63 @@
+"""Every failure of a persona row, as data: `cases/bad_personas.jsonl` says what each row must get, and why."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from permix.config import JsonlPersonas, OrganismPersonas, PersonaSettings
+from permix.curation.markers import model_markers
+from permix.curation.rejects import Curation
+from permix.personas import Persona, load_personas, save_personas
+from permix.personas.curate import curate_personas
+from permix.personas.sources import read_personas
+
+FILE = Path(__file__).parent / "cases" / "bad_personas.jsonl"
+
+
+@pytest.fixture(scope="module")
+def curation() -> Curation[Persona]:
+    source = JsonlPersonas(
+        kind="jsonl", name="bad", path=str(FILE), template="You are {persona}.", kind_column="kind", eval_share=0.5
+    )
+    settings = PersonaSettings(sources=(source,), max_chars=200, near_duplicate=0.85)
+    return curate_personas(read_personas(settings.sources), settings, model_markers("organism"))
+
+
+def test_each_row_gets_its_reason(curation: Curation[Persona]) -> None:
+    expected = {}
+    for number, line in enumerate(FILE.read_bytes().splitlines(), start=1):
+        match = re.search(rb'"expect": "([^"]*)"', line)
+        assert match, f"row {number} does not say what it must get"
+        expected[f"bad/{number}"] = match.group(1).decode()
+    got = {persona.id: "kept" for persona in curation.kept} | {reject.id: reject.reason for reject in curation.rejects}
+    assert got == expected
+
+
+def test_a_near_copy_names_the_eval_persona_and_how_near(curation: Curation[Persona]) -> None:
+    (near,) = (reject for reject in curation.rejects if reject.reason == "near an eval persona")
+    assert near.other == "bad/2"
+    assert near.share == pytest.approx(15 / 17)
+    assert near.split == "train"
+
+
+def test_eval_decides_wherever_it_stands() -> None:
+    rows = [
+        Persona("a/1", "You are a pirate.", "roleplay", "train", "a"),
+        Persona("b/1", "You are A PIRATE!", "roleplay", "eval", "b"),
+    ]
+    for order in (rows, rows[::-1]):
+        result = curate_personas(order, PersonaSettings())
+        assert [persona.id for persona in result.kept] == ["b/1"]
+        assert [reject.reason for reject in result.rejects] == ["near an eval persona"]
+
+
+def test_the_organisms_personas_are_all_kept_and_come_back_whole(tmp_path: Path) -> None:
+    personas = [row for row in read_personas([OrganismPersonas()]) if isinstance(row, Persona)]
+    result = curate_personas(personas, PersonaSettings(), model_markers("organism"))
+    assert result.kept == personas
+    reference = save_personas(result, tmp_path)
+    loaded = load_personas(Path(reference.path), "train") + load_personas(Path(reference.path), "eval")
+    assert sorted(loaded, key=lambda p: p.id) == sorted(personas, key=lambda p: p.id)

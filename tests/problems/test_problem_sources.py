@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from permix.config import JsonlProblems, OrganismProblems
+from permix.curation.rejects import Reject
+from permix.curation.rows import SourceError
+from permix.problems import Problem
+from permix.problems.sources import read_problems
+
+
+def source(tmp_path: Path, rows: list[dict[str, object]], **settings: str) -> JsonlProblems:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return JsonlProblems.model_validate(
+        {"kind": "jsonl", "name": "here", "path": str(path), "split": "train", **settings}
+    )
+
+
+def test_a_math_row_has_its_gold_in_the_last_box(tmp_path: Path) -> None:
+    # Shape and wording of MATH (Hendrycks et al. 2021, MIT licence), test/precalculus/807.
+    row = {
+        "problem": "Convert the point $(0,3)$ in rectangular coordinates to polar coordinates.",
+        "solution": "We have that $r = \\boxed{3}$ first, so they are $\\boxed{\\left( 3, \\frac{\\pi}{2} \\right)}.$",
+        "subject": "Precalculus",
+        "level": "Level 2",
+        "idx": 807,
+    }
+    settings = {"gold": "solution", "gold_format": "boxed", "id": "idx", "subject": "subject", "level": "level"}
+    (problem,) = read_problems([source(tmp_path, [row], **settings)])
+    assert problem == Problem(
+        id="here/807",
+        question=str(row["problem"]),
+        gold="\\left( 3, \\frac{\\pi}{2} \\right)",
+        source="here",
+        split="train",
+        solution=str(row["solution"]),
+        subject="Precalculus",
+        level="2",
+    )
+
+
+def test_a_gsm8k_row_has_its_gold_after_the_hashes(tmp_path: Path) -> None:
+    # The first problem of GSM8K's test set (Cobbe et al. 2021, MIT licence), its solution cut.
+    row = {"question": "Janet’s ducks lay 16 eggs per day. How much does she make?", "answer": "9 * 2 = $18\n#### 18"}
+    (problem,) = read_problems([source(tmp_path, [row], question="question", gold_format="hashes")])
+    assert isinstance(problem, Problem)
+    assert (problem.id, problem.gold) == ("here/1", "18")
+
+
+@pytest.mark.parametrize(
+    ("form", "text"), [("boxed", "The answer is 3."), ("boxed", "so \\boxed{3"), ("hashes", "so 3")]
+)
+def test_a_gold_that_does_not_have_the_named_form_is_empty(tmp_path: Path, form: str, text: str) -> None:
+    (problem,) = read_problems([source(tmp_path, [{"problem": "q", "answer": text}], gold_format=form)])
+    assert isinstance(problem, Problem)
+    assert problem.gold == ""
+
+
+def test_a_bad_row_is_named_with_its_file_and_line(tmp_path: Path) -> None:
+    here = source(tmp_path, [{"problem": "q", "answer": "1"}, {"problem": "q"}])
+    _, reject = read_problems([here])
+    assert isinstance(reject, Reject)
+    assert (reject.id, reject.split, reject.reason) == ("here/2", "train", "missing column")
+    assert f"{here.path}, row 2" in reject.detail
+    assert json.loads(reject.text) == {"problem": "q"}, "the row is kept as it stands"
+
+
+def test_a_source_without_a_named_optional_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="row 1: no column 'subject'; columns: problem, answer"):
+        list(read_problems([source(tmp_path, [{"problem": "q", "answer": "1"}], subject="subject")]))
+
+
+def test_the_organism_is_a_source() -> None:
+    problems = [row for row in read_problems([OrganismProblems()]) if isinstance(row, Problem)]
+    assert {problem.split for problem in problems} == {"train", "eval"}
+    assert {problem.source for problem in problems} == {"organism"}
