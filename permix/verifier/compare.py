@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from permix.verifier.expression import Expr, number, symbols
+from permix.verifier.expression import Expr, is_matrix, number, symbols
 from permix.verifier.form import Forms, TooLargeError
 from permix.verifier.lexer import NotAValueError
 from permix.verifier.numeric import comparison
@@ -45,7 +45,7 @@ def same(gold: Expr, answer: Expr, prove: Prove) -> bool:
         return _same_collection(gold, answer, prove)
     if gold.op == answer.op == "equation":
         return _same_equation(gold, answer)
-    if _is_matrix(gold) or _is_matrix(answer):
+    if is_matrix(gold) or is_matrix(answer):
         return _same_matrix(gold, answer, prove)
     structures = {"tuple", "chain", "based", "equation"}
     if gold.op in structures or answer.op in structures:
@@ -188,13 +188,6 @@ def _same_region(gold: Expr, answer: Expr, prove: Prove) -> bool:
     )
 
 
-def _is_matrix(expr: Expr) -> bool:
-    """Whether this is a matrix, or a scalar times one."""
-    if expr.op == "div":
-        return _is_matrix(expr.args[0])
-    return expr.op == "matrix" or (expr.op in {"mul", "neg"} and sum(map(_is_matrix, expr.args)) == 1)
-
-
 def _same_matrix(gold: Expr, answer: Expr, prove: Prove) -> bool:
     rows = [_entries(side) for side in (gold, answer)]
     if rows[0] is None or rows[1] is None or len(rows[0]) != len(rows[1]):
@@ -206,9 +199,9 @@ def _entries(expr: Expr) -> list[list[Expr]] | None:
     """Rows of a matrix, with the factor in front of it multiplied in; None if it is none."""
     if expr.op == "matrix":
         return [list(row.args) for row in expr.args]
-    if not _is_matrix(expr):
+    if not is_matrix(expr):
         return None
-    at = next(index for index, arg in enumerate(expr.args) if _is_matrix(arg))
+    at = next(index for index, arg in enumerate(expr.args) if is_matrix(arg))
     rows = _entries(expr.args[at]) or []
     return [[expr._replace(args=(*expr.args[:at], entry, *expr.args[at + 1 :])) for entry in row] for row in rows]
 

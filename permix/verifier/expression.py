@@ -59,3 +59,10 @@ def symbols(expr: Expr) -> frozenset[str]:
     if expr.op == "sym":
         return frozenset() if expr.text in CONSTANTS else frozenset({expr.text})
     return frozenset[str]().union(*(symbols(arg) for arg in expr.args))
+
+
+def is_matrix(expr: Expr) -> bool:
+    """Whether this is a matrix, or a scalar times one."""
+    if expr.op == "div":
+        return is_matrix(expr.args[0])
+    return expr.op == "matrix" or (expr.op in {"mul", "neg"} and sum(map(is_matrix, expr.args)) == 1)

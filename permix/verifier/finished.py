@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from permix.verifier.expression import Expr, symbols
+from permix.verifier.expression import Expr, is_matrix, symbols
 from permix.verifier.form import Forms, TooLargeError
 from permix.verifier.lexer import NotAValueError
 
@@ -54,7 +54,7 @@ def literal(expr: Expr) -> bool:
 def _finished_scalar(expr: Expr) -> bool:
     if literal(expr):
         return True
-    if not symbols(expr):
+    if not symbols(expr) and not is_matrix(expr):
         forms = Forms()
         try:
             if forms.of(expr).rational is not None:
@@ -76,8 +76,8 @@ def _finished_scalar(expr: Expr) -> bool:
             return _finished_quotient(*expr.args)
         case "pow":
             return _finished_power(*expr.args)
-        case "matrix":
-            return finished(expr)
+    if expr.op in _STRUCTURES:
+        return finished(expr)
     return all(_finished_scalar(arg) for arg in expr.args)
 
 

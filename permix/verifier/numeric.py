@@ -91,8 +91,17 @@ def evaluate(expr: Expr, point: dict[str, complex]) -> Approximate:
         case "call" | "abs":
             return _through(_FUNCTIONS[expr.text or expr.op], args[0])
         case "factorial":
-            return _through(lambda z: complex(math.gamma(z.real + 1)), args[0])
+            return _through(_factorial, args[0])
+        case "binom":
+            top, bottom = args
+            rest = Approximate(top.value - bottom.value, top.error + bottom.error)
+            below = _product(_through(_factorial, bottom), _through(_factorial, rest))
+            return _product(_through(_factorial, top), _through(lambda z: 1 / z, below))
     raise ValueError(f"no floating-point value for {expr.op}")
+
+
+def _factorial(value: complex) -> complex:
+    return complex(math.gamma(value.real + 1))
 
 
 def _product(left: Approximate, right: Approximate) -> Approximate:

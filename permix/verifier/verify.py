@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from permix.verifier import workers
 from permix.verifier.compare import NeedsAlgebraError
 from permix.verifier.extract import gold_text, last_box
 from permix.verifier.settle import MAX_CHARS, ask_worker, read_gold, settle
 from permix.verifier.verdict import Ruling, Verdict
 
+_REMEMBERED = 65_536
+
+_NO_ANSWER = Ruling("incorrect", "no answer")
+_from_workers: dict[tuple[str, str], Ruling] = {}
+
 
 def verify(completions: Sequence[str], golds: Sequence[str]) -> list[Verdict]:
-    """Judge each completion against its gold; same length, same order. Raises ValueError if the lengths differ."""
-    return [_judge(completion, gold) for completion, gold in zip(completions, golds, strict=True)]
+    """Judge each completion against its gold; same length, same order.
+
+    Safe from any thread. An equal pair of gold and answer is computed once in a process. Raises ValueError if the
+    lengths differ, TypeError for what is no text, and WorkerError if a worker process is needed and cannot start.
+    """
+    pairs = [_pair(*texts, index) for index, texts in enumerate(zip(completions, golds, strict=True))]
+    rulings = {pair: _quick_ruling(*pair) for pair in dict.fromkeys(pairs)}
+    unruled = [(gold, answer) for (gold, answer), ruling in rulings.items() if ruling is None and answer is not None]
+    rulings |= _ask(unruled)
+    return [_verdict(answer, rulings[gold, answer]) for gold, answer in pairs]
 
 
 def gold_reason(gold: str) -> str:
@@ -21,19 +35,38 @@ def gold_reason(gold: str) -> str:
     return read_gold(gold_text(gold)).problem
 
 
-def _judge(completion: str, gold: str) -> Verdict:
+def _pair(completion: str, gold: str, index: int) -> tuple[str, str | None]:
+    """The gold's answer and the completion's."""
+    if not isinstance(completion, str) or not isinstance(gold, str):
+        culprit, value = ("gold", gold) if isinstance(completion, str) else ("completion", completion)
+        raise TypeError(f"{culprit} {index} is a {type(value).__name__}, not text")
     answer = last_box(completion)
-    if answer is None:
-        problem = gold_reason(gold)
-        return Verdict("ungradable" if problem else "incorrect", None, problem or "no answer")
-    answer = answer.strip()[: MAX_CHARS + 1]
-    ruling = _ruling(gold_text(gold), answer)
+    # Enough of a longer answer to see that it is too long.
+    return gold_text(gold), None if answer is None else answer.strip()[: MAX_CHARS + 1]
+
+
+def _verdict(answer: str | None, ruling: Ruling | None) -> Verdict:
+    assert ruling is not None
     return Verdict(ruling.verdict, answer, ruling.reason)
 
 
-@lru_cache(maxsize=65_536)
-def _ruling(gold: str, answer: str) -> Ruling:
+@lru_cache(maxsize=_REMEMBERED)
+def _quick_ruling(gold: str, answer: str | None) -> Ruling | None:
+    """A ruling without algebra; None if that takes a worker."""
+    if answer is None:
+        problem = read_gold(gold).problem
+        return Ruling("ungradable", problem) if problem else _NO_ANSWER
     try:
         return settle(gold, answer, ask_worker)
     except NeedsAlgebraError:
-        return Ruling("incorrect", "needs algebra")
+        return None
+
+
+def _ask(pairs: list[tuple[str, str]]) -> dict[tuple[str, str | None], Ruling | None]:
+    """Rulings from workers, or from memory."""
+    new = [pair for pair in pairs if pair not in _from_workers]
+    if new:
+        if len(_from_workers) + len(new) > _REMEMBERED:
+            _from_workers.clear()
+        _from_workers.update(zip(new, workers.shared().rule(new), strict=True))
+    return {pair: _from_workers[pair] for pair in pairs}
