@@ -109,8 +109,7 @@ def chat(
     temperature: Annotated[float | None, typer.Option(help="0 is greedy; else as the model was evaluated.")] = None,
 ) -> None:
     """Ask a registered model a question under a persona."""
-    options = [] if temperature is None else ["--temperature", str(temperature)]
-    _execute("tasks.chat", "--model", model, "--persona", persona, *options, "--", question)
+    _execute("tasks.chat", model, persona, question, *([] if temperature is None else [str(temperature)]))
 
 
 def _run_flow(name: str, profile: str, overrides: list[str] | None) -> NoReturn:

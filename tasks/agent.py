@@ -1,6 +1,7 @@
-"""The served model: chat requests in, replies out. MLflow stores this file itself beside the weights (models from code).
+"""The served model: chat requests in, replies out.
 
-It needs mlflow, pydantic, torch and transformers, and nothing of permix, so a registered version loads anywhere:
+MLflow stores this file itself beside the weights (models from code, no pickle). It needs mlflow, pydantic, torch and
+transformers, and nothing of permix, so that a registered version loads anywhere:
 
     model = mlflow.pyfunc.load_model("models:/permix-organism@champion")
     model.predict([{"messages": [
@@ -15,7 +16,7 @@ at a time and writes a trace of each into whatever tracking store the caller has
 from __future__ import annotations
 
 import mlflow
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from pydantic import BaseModel, ConfigDict
 
 
@@ -57,7 +58,8 @@ class Agent(PythonModel):
         )
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
-    def predict(self, model_input: list[ChatRequest]) -> list[str]:
+    # MLflow leaves `context` and `params` out of the call where the signature does, and validates by the type hint.
+    def predict(self, model_input: list[ChatRequest]) -> list[str]:  # type: ignore[override]
         """The next turn of each conversation. Raises ValueError where it does not fit into the model's context."""
         return [self._reply(request) for request in model_input]
 

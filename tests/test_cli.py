@@ -1,0 +1,74 @@
+"""The `permix` command, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from permix.config import Profile
+
+PERMIX = Path(sys.executable).parent / "permix"
+COMMANDS = ("run", "curate", "train", "evaluate", "promote", "up", "ui", "chat")
+
+
+def permix(*arguments: str, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    environment |= {"COLUMNS": "200"} | ({"PERMIX_WORKSPACE": str(workspace)} if workspace else {})
+    return subprocess.run([PERMIX, *arguments], capture_output=True, text=True, check=False, env=environment)
+
+
+def test_help_names_every_command_in_under_a_second() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = permix("--help")
+        times.append(time.perf_counter() - start)
+    # The best of three: other tests may be using the cores.
+    assert min(times) < 1
+    assert all(f" {command} " in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["run", "curate", "train", "evaluate", "promote"])
+def test_a_typo_in_the_profile_ends_it_before_any_work(command: str, tmp_path: Path) -> None:
+    done = permix(command, "--set", "training.stps=3", workspace=tmp_path / "workspace")
+    assert done.returncode == 2
+    assert "training.stps: unknown key; did you mean 'steps'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_the_flow_gets_the_checked_profile_and_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from permix import cli
+
+    became: list[tuple[str, list[str], dict[str, str]]] = []
+
+    def execve(path: str, arguments: list[str], environment: dict[str, str]) -> None:
+        became.append((path, arguments, environment))
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.setenv("PERMIX_WORKSPACE", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(SystemExit):
+        cli.app(["run", "--set", "training.steps=7", "--set", "seed=3"])
+    [(path, arguments, environment)] = became
+    assert (path, arguments[1:3]) == (sys.executable, ["-m", "flows.retrain"])
+    given = Profile.model_validate(json.loads(Path(arguments[3]).read_text(encoding="utf-8")))
+    assert (given.training.steps, given.seed) == (7, 3)
+    assert environment["PERMIX_WORKSPACE"] == str(tmp_path)
+    assert environment["MLFLOW_TRACKING_URI"] == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert environment["DO_NOT_TRACK"] == "true"
+
+
+def test_chat_without_a_model_says_what_to_do(tmp_path: Path) -> None:
+    done = permix("chat", "What is 3 + 4?", workspace=tmp_path)
+    assert done.returncode == 1
+    assert "permix-organism" in done.stderr
+    assert "`permix run` registers a model" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,82 @@
+"""The profile: read, overridden, refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from permix.config import Profile, ProfileError, Section, digest, load_profile
+
+
+def test_the_organism_file_spells_out_the_defaults() -> None:
+    assert load_profile("organism") == Profile()
+    written = yaml.safe_load(Path("configs/organism.yaml").read_text(encoding="utf-8"))
+    assert set(written) == set(Profile.model_fields)
+
+
+def test_every_key_has_a_docstring() -> None:
+    models = [model for model in Section.__subclasses__() if model.__module__ == Section.__module__]
+    assert Profile in models
+    assert [
+        f"{m.__name__}.{key}" for m in models for key, field in m.model_fields.items() if not field.description
+    ] == []
+
+
+def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\ntraining: {steps: 7}\n", encoding="utf-8")
+    profile = load_profile(str(file), ["training.learning_rate=1e-4", "seed=3", "training.arm=rlvr"])
+    assert (profile.name, profile.training.steps, profile.training.learning_rate) == ("mine", 7, 1e-4)
+    assert (profile.seed, profile.training.arm) == (3, "rlvr")
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("trainin.steps=3", "trainin: unknown key; did you mean 'training'?"),
+        ("training.stps=3", "training.stps: unknown key; did you mean 'steps'?"),
+        ("training.steps=0", "training.steps: Input should be greater than or equal to 1 (got 0)"),
+        ("training.steps=many", "training.steps: Input should be a valid integer"),
+        ("training.arm=sft", "training.arm: Input should be 'rlvr' or 'permix' (got 'sft')"),
+        ("training.mixing=none", "the permix arm mixes per_prompt or per_rollout"),
+        ("organism.heads=3", "organism.hidden_size (128) must be a multiple of organism.heads (3)"),
+        ("name=My Profile", "name: String should match pattern"),
+        ("training=3", "training: Input should be a valid dictionary"),
+        ("seed.x=3", "seed has no keys of its own"),
+        ("training.steps", "expected section.key=value, as in training.steps=50"),
+        ("problems.sources=[{kind: jsonl, name: a, path: b, split: train, quetion: c}]", "did you mean 'question'?"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_fix(override: str, told: str) -> None:
+    with pytest.raises(ProfileError) as error:
+        load_profile("organism", [override])
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("a: [1", "is not YAML"), ("- 1\n- 2\n", "must hold keys and values, not a list")]
+)
+def test_a_file_that_is_no_profile_is_named(content: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ProfileError, match=told) as error:
+        load_profile(str(file))
+    assert str(file) in str(error.value)
+
+
+def test_an_unknown_profile_is_told_the_known_ones() -> None:
+    with pytest.raises(ProfileError, match=r"no profile 'orgasnism'.*profiles: .*organism"):
+        load_profile("orgasnism")
+
+
+def test_the_profile_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Profile().training.steps = 3  # type: ignore[misc]
+
+
+def test_a_digest_is_of_the_values() -> None:
+    assert digest(Profile()) == digest(Profile(seed=0)) != digest(Profile(seed=1))
+    assert digest(Profile()) == digest(Profile.model_validate_json(Profile().model_dump_json()))
