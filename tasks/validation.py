@@ -141,6 +141,7 @@ def check(frames: dict[str, pd.DataFrame], suites: dict[str, list[Any]], directo
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     docs = directory / "data_docs"
+    docs.mkdir(parents=True)
     context.add_data_docs_site(
         "permix",
         {
@@ -164,7 +165,8 @@ def check(frames: dict[str, pd.DataFrame], suites: dict[str, list[Any]], directo
                 result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["id"]},
             )
         )
-        (result,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
+        run_id = gx.RunIdentifier(run_name=directory.name)
+        (result,) = checkpoint.run(batch_parameters={"dataframe": frame}, run_id=run_id).run_results.values()
         (directory / f"{name}.json").write_text(json.dumps(result.to_json_dict(), indent=2), encoding="utf-8")
         findings += [_finding(name, one) for one in result.results]
     # Animations of its manual, four fifths of the site.
