@@ -27,7 +27,13 @@ class Estimate(Value):
     low: float
     """Lower end of the interval, at the scorecard's confidence."""
     high: float
-    """Upper end. The interval allows for the bias of a minimum or maximum, so it need not contain the value."""
+    """Upper end. The interval allows for the bias of a minimum or maximum, so the value may be at one of its ends."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"the interval {self.low} to {self.high} does not hold the value {self.value}")
+        return self
 
 
 class Stability(Value):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from permix.evaluation.intervals import Array, bootstrap_weights, estimate
+from permix.evaluation.intervals import Array, bootstrap_weights, estimate, holding
 from permix.evaluation.scorecard import Estimate, Stability
 
 
@@ -70,7 +70,7 @@ def noise_floor(correct: Array, permutations: int, confidence: float, rng: np.ra
     scores = _ratio(counts.min(axis=-1), counts.max(axis=-1))
     tail = (1 - confidence) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
-    return Estimate(value=float(scores.mean()), low=float(low), high=float(high))
+    return holding(scores.mean(), low, high)
 
 
 def _table(outcomes: Outcomes) -> Array:

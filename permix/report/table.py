@@ -1,0 +1,65 @@
+"""The table at the end of a run: each model in a column, for a terminal and as markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rich.table import Table
+
+from permix.evaluation.scorecard import Estimate, Scorecard
+from permix.report.words import persona_name
+
+
+def comparison_rows(scorecards: Mapping[str, Scorecard]) -> list[tuple[str, ...]]:
+    """Name of the figure, then its value for each model; what was not measured says so."""
+    rows: list[tuple[str, Callable[[Scorecard], str]]] = [
+        ("neutral accuracy", lambda card: interval(card.stability.neutral)),
+        ("neutral accuracy, greedy", lambda card: f"{card.neutral_greedy:.3f}"),
+        ("worst persona", lambda card: _persona(card, card.stability.worst_persona)),
+        ("best persona", lambda card: _persona(card, card.stability.best_persona)),
+        ("PSS (worst / best)", lambda card: interval(card.stability.pss)),
+        ("PSS if no persona mattered", lambda card: interval(card.stability.noise_floor)),
+        ("fidelity in role-play", lambda card: interval(card.fidelity.roleplay)),
+        ("fidelity while solving", lambda card: interval(card.fidelity.solving)),
+    ]
+    if any(card.ungradable for card in scorecards.values()):
+        rows.append(("ungradable completions", lambda card: str(card.ungradable)))
+    return [(title, *(figure(card) for card in scorecards.values())) for title, figure in rows]
+
+
+def comparison_table(scorecards: Mapping[str, Scorecard], title: str = "") -> Table:
+    """The table for a terminal; scorecards by the model's label."""
+    table = Table(title=title or None, title_justify="left", caption=_caption(scorecards), caption_justify="left")
+    table.add_column("")
+    for label in scorecards:
+        table.add_column(label, justify="right")
+    for row in comparison_rows(scorecards):
+        table.add_row(*row)
+    return table
+
+
+def comparison_markdown(scorecards: Mapping[str, Scorecard]) -> str:
+    """The table as markdown; scorecards by the model's label."""
+    lines = [("", *scorecards), ("---", *("---:" for _ in scorecards)), *comparison_rows(scorecards)]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"{table}\n\n{_caption(scorecards)}\n"
+
+
+def interval(estimate: Estimate | None) -> str:
+    """A figure with its interval: `0.81 (0.74 to 0.88)`."""
+    if estimate is None:
+        return "not measured"
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+
+
+def _persona(card: Scorecard, persona_id: str) -> str:
+    persona = card.persona(persona_id)
+    return f"{persona_name(persona.id, persona.text)}: {interval(persona.accuracy)}"
+
+
+def _caption(scorecards: Mapping[str, Scorecard]) -> str:
+    card = next(iter(scorecards.values()))
+    return (
+        f"{card.problems} problems × {len(card.personas)} personas × {card.samples} samples at temperature "
+        f"{card.temperature:g}; {card.confidence:.0%} intervals."
+    )
