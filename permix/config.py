@@ -163,7 +163,7 @@ class TrainingSettings(Section):
     """Problems (groups) in one step."""
     group_size: int = Field(8, ge=2)
     """Completions that GRPO compares with each other."""
-    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate: float = Field(2e-4, gt=0)
     """Constant learning rate after a short warm-up."""
     kl: float = Field(0.05, ge=0)
     """Weight of the KL divergence from the base model (TRL's `beta`)."""
@@ -201,11 +201,11 @@ class PromotionSettings(Section):
 
     registered_model: str = "permix-organism"
     """Name in the MLflow model registry."""
-    min_neutral_accuracy: float = Field(0.5, ge=0, le=1)
+    min_neutral_accuracy: float = Field(0.7, ge=0, le=1)
     """Floor for the candidate's accuracy without a persona."""
-    min_pss: float = Field(0.5, ge=0, le=1)
+    min_pss: float = Field(0.6, ge=0, le=1)
     """Floor for the candidate's persona stability score."""
-    min_fidelity: float = Field(0.8, ge=0, le=1)
+    min_fidelity: float = Field(0.9, ge=0, le=1)
     """Floor for the candidate's fidelity in role-play."""
     margin: float = Field(0.02, ge=0, le=1)
     """A candidate may fall behind the champion by this much on each of the three, and no more."""
