@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 import transformers
 
 from permix.personas import load_personas
@@ -39,7 +38,6 @@ def train(spec: TrainingSpec, problems: Sequence[Problem], personas: Sequence[Pe
     files = spec.files
     if (done := finished(files.result)) is not None:
         return done
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     transformers.utils.logging.disable_progress_bar()
     remove_unfinished(files.checkpoints)
     checkpoint = last_checkpoint(files.checkpoints)

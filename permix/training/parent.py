@@ -44,14 +44,15 @@ def _watch(pid: int, created: float) -> None:
 def _lives(pid: int, created: float) -> bool:
     try:
         process = psutil.Process(pid)
-        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+        lives: bool = process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+        return lives
     except psutil.NoSuchProcess:
         return False
 
 
 @contextmanager
 def only_one(lock: Path, wait: float = 10.0) -> Iterator[None]:
-    """Hold a lock file; the kernel gives it up when the process ends, however it does.
+    """Hold a lock file, with this process's id in it; the kernel frees it when the process ends, however it does.
 
     Waits a little: the child of a killed parent takes two seconds to end. Raises RuntimeError if it is still held.
     """
@@ -64,8 +65,12 @@ def only_one(lock: Path, wait: float = 10.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
+                    file.seek(0)
                     raise RuntimeError(
-                        f"another process is training in {lock.parent}: wait for it, or end it, and run again"
+                        f"process {file.read()} is training in {lock.parent}: wait for it, or end it, and run again"
                     ) from None
                 time.sleep(0.2)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield

@@ -1,0 +1,54 @@
+"""Stage: the base model. The organism is trained from scratch, once for its settings; another model is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from prefect import get_run_logger, task
+from prefect.context import TaskRunContext
+
+from permix.config import Profile, digest
+from permix.organism.base import Progress, train_base
+from permix.training.pretrained import fetch_base
+from permix.workspace import workspace
+from tasks.progress import progress_shown
+from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
+from tasks.tracking import tracked_stage
+
+
+def base_key(profile: Profile) -> str:
+    """Digest of what the base model depends on."""
+    if profile.model.base == "organism":
+        return digest("base", profile.organism, profile.seed, code_digest("organism"))
+    # A local model may be replaced under the same name; its sizes and times tell, and weights are long to read.
+    files = sorted(path for path in Path(profile.model.base).glob("*") if path.is_file())
+    return digest("base", profile.model, [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
+
+
+def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
+    return base_key(arguments["profile"])
+
+
+@task(name="base model", cache_key_fn=_key, **STAGE_OPTIONS)
+def make_base(profile: Profile) -> StageResult:
+    """The profile's base model as a checkpoint with its tokenizer, in `base/<key12>` of the workspace."""
+    directory = workspace() / "base" / base_key(profile)[:12]
+    with tracked_stage("base") as run_id:
+        if profile.model.base == "organism":
+            get_run_logger().info("base: training the organism (%d steps)", profile.organism.steps)
+            mlflow.log_params(profile.organism.model_dump())
+            with progress_shown("base", "The organism learns its world") as show:
+
+                def report(progress: Progress) -> None:
+                    mlflow.log_metric("loss", progress.loss, step=progress.step)
+                    show(progress.step, progress.steps, f"loss {progress.loss:.3f}")
+
+                reference = train_base(profile.organism, profile.seed, directory, report)
+        else:
+            get_run_logger().info("base: fetching %s", profile.model.base)
+            reference = fetch_base(profile.model.base, directory)
+        mlflow.set_tag("permix.base.digest", reference.digest)
+        mlflow.log_artifact(str(reference.file("manifest.json")))
+        return StageResult(stage="base", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)

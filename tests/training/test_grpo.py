@@ -1,0 +1,148 @@
+"""Groups, personas, rewards and advantages of a real run, as TRL's own table of completions tells them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from transformers import AutoTokenizer
+from trl import GRPOConfig
+
+from permix.organism import world
+from permix.personas.mixing import group_personas
+from permix.personas.schema import NEUTRAL, Persona
+from permix.problems.schema import Problem
+from permix.training.grpo import PersonaTrainer, grpo_config, refuse_mixed_groups
+from permix.training.order import ProblemOrder
+from permix.training.spec import TrainingSpec
+from permix.verifier import verify
+
+PROBLEMS = [problem for problem in world.problems() if problem.split == "train"]
+PERSONAS = [persona for persona in world.personas() if persona.split == "train"]
+
+
+def run(
+    spec: TrainingSpec, problems: list[Problem] = PROBLEMS
+) -> tuple[list[list[dict[str, Any]]], list[dict[str, Any]]]:
+    """Rows of each step in the order of the batch, and what was logged of it."""
+    trainer = PersonaTrainer(
+        spec,
+        grpo_config(spec, log_completions=True, num_completions_to_print=1, save_strategy="no"),
+        problems,
+        PERSONAS,
+        processing_class=AutoTokenizer.from_pretrained(spec.base, padding_side="left"),
+    )
+    trainer.train()
+    tables = sorted((Path(spec.files.checkpoints) / "completions").glob("*.parquet"))
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+    return [pq.read_table(table).to_pylist() for table in tables], logged
+
+
+def groups_of(rows: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def said(row: dict[str, Any], role: str) -> str:
+    (content,) = [message["content"] for message in row["prompt"] if message["role"] == role]
+    return str(content)
+
+
+@pytest.mark.parametrize(
+    ("arm", "mixing"), [("rlvr", "none"), ("permix", "per_prompt"), ("permix", "per_rollout")], ids=lambda v: v
+)
+def test_groups_of_a_real_run(spec: Callable[..., TrainingSpec], arm: str, mixing: str) -> None:
+    told = spec(arm=arm, mixing=mixing, steps=3)
+    steps, logged = run(told)
+    settings = told.settings
+    assert len(steps) == 3
+    order = ProblemOrder(len(PROBLEMS), settings.problems_per_step, settings.group_size, settings.steps, told.seed)
+    for step, rows in enumerate(steps):
+        groups = groups_of(rows, settings.group_size)
+        for index, group in zip(order.step(step), groups, strict=True):
+            problem = PROBLEMS[index]
+            # Every member of a group shares the problem ...
+            assert {said(row, "user") for row in group} == {problem.question}
+            # ... and carries the persona that follows from (seed, step, problem, member).
+            drawn = group_personas(
+                PERSONAS, mixing, settings.neutral_fraction, seed=0, step=step, problem=problem.id, size=len(group)
+            )
+            assert [said(row, "system") for row in group] == [persona.text for persona in drawn]
+            # The reward is the verifier's verdict on the completion against this problem's gold, ...
+            verdicts = verify([row["completion"][0]["content"] for row in group], [problem.gold] * len(group))
+            rewards = [row["verified"] for row in group]
+            assert rewards == [verdict.reward for verdict in verdicts]
+            # ... and it is compared within the group.
+            mean, spread = statistics.mean(rewards), statistics.stdev(rewards)
+            assert [row["advantage"] for row in group] == pytest.approx(
+                [(reward - mean) / (spread + 1e-4) for reward in rewards], abs=1e-4
+            )
+        check_curves(rows, logged[step])
+    systems = [
+        {said(row, "system") for row in group} for rows in steps for group in groups_of(rows, settings.group_size)
+    ]
+    if mixing == "per_rollout":
+        assert max(map(len, systems)) > 1
+    else:
+        assert set(map(len, systems)) == {1}
+    # Some completions are right and some wrong, or the assertions on advantages say little.
+    assert {row["verified"] for rows in steps for row in rows} == {0.0, 1.0}
+
+
+def check_curves(rows: list[dict[str, Any]], logged: dict[str, Any]) -> None:
+    """The live metrics are the means over the step's completions, by persona and by kind."""
+    by_text: dict[str, Persona] = {persona.text: persona for persona in [NEUTRAL, *PERSONAS]}
+    kinds: dict[str, list[float]] = {}
+    personas: dict[str, list[float]] = {}
+    for row in rows:
+        persona = by_text[said(row, "system")]
+        kinds.setdefault(persona.kind, []).append(row["verified"])
+        personas.setdefault(persona.id, []).append(row["verified"])
+    expected = {f"reward_by_kind/{kind}": statistics.mean(rewards) for kind, rewards in kinds.items()}
+    expected |= {f"reward_by_persona/{identity}": statistics.mean(rewards) for identity, rewards in personas.items()}
+    curves = {name: value for name, value in logged.items() if name.startswith("reward_by_")}
+    assert curves == pytest.approx(expected)
+    assert logged["reward"] == pytest.approx(statistics.mean(row["verified"] for row in rows))
+    assert {"entropy", "kl", "completions/mean_length", "frac_reward_zero_std"} <= logged.keys()
+
+
+def test_a_completion_that_cannot_be_graded_is_left_out(spec: Callable[..., TrainingSpec]) -> None:
+    told = spec(steps=1)
+    order = ProblemOrder(len(PROBLEMS), 8, 8, 1, told.seed)
+    broken = order.step(0)[2]
+    problems = [replace(problem, gold=" ") if n == broken else problem for n, problem in enumerate(PROBLEMS)]
+    (rows,), (logged,) = run(told, problems)
+    groups = groups_of(rows, 8)
+    assert all(row["verified"] is None and row["advantage"] == 0 for row in groups[2])
+    graded = [row["verified"] for group in groups[:2] + groups[3:] for row in group]
+    assert set(graded) <= {0.0, 1.0}
+    assert logged["reward"] == pytest.approx(statistics.mean(graded))
+    assert logged["ungradable"] == pytest.approx(1 / 8)
+
+
+def test_mixed_groups_are_refused_on_a_vllm_server(spec: Callable[..., TrainingSpec]) -> None:
+    server = GRPOConfig(use_vllm=True, vllm_mode="server", use_cpu=True, bf16=False)
+    with pytest.raises(
+        ValueError, match=r"per_rollout cannot run on a vLLM server.*per_prompt, or vllm_mode: colocate"
+    ):
+        PersonaTrainer(spec(mixing="per_rollout"), server, PROBLEMS, PERSONAS)
+    refuse_mixed_groups(server, "per_prompt")
+    refuse_mixed_groups(GRPOConfig(use_vllm=True, vllm_mode="colocate", use_cpu=True, bf16=False), "per_rollout")
+
+
+def test_only_so_many_personas_have_a_curve() -> None:
+    from permix.training.reward import PERSONA_CURVES, VerifiedReward
+
+    many = [replace(PERSONAS[0], id=f"p{n}") for n in range(PERSONA_CURVES + 30)]
+    logged: list[str] = []
+    reward = VerifiedReward(many)
+    answers = [[{"role": "assistant", "content": "\\boxed{1}"}]] * len(many)
+    ids, kinds = [persona.id for persona in many], [persona.kind for persona in many]
+    assert reward(answers, ["1"] * len(many), ids, kinds, lambda name, _: logged.append(name)) == [1.0] * len(many)
+    curves = {name for name in logged if name.startswith("reward_by_persona/")}
+    assert curves == {f"reward_by_persona/p{n}" for n in range(PERSONA_CURVES)}
+    assert logged.count(f"reward_by_kind/{PERSONAS[0].kind}") == len(many)
