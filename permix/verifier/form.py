@@ -66,7 +66,7 @@ class Forms:
 
     def equal(self, left: Form, right: Form) -> bool | None:
         """Whether two forms are the same value; None where forms cannot tell."""
-        if self.times(left.top, right.bottom) == self.times(right.top, left.bottom):
+        if self._times(left.top, right.bottom) == self._times(right.top, left.bottom):
             return True
         return False if left.exact and right.exact else None
 
@@ -81,119 +81,119 @@ class Forms:
         known = known or {}
         if expr.op == "num":
             assert expr.value is not None
-            return self.constant(expr.value)
+            return self._constant(expr.value)
         if expr.op == "sym":
             return known[expr.text] if expr.text in known else _generator(expr.text)
         if expr.op in {"sum", "prod"}:
-            return self.range(expr, known)
+            return self._range(expr, known)
         args = [self.of(arg, known) for arg in expr.args]
         match expr.op:
             case "add":
                 total = args[0]
                 for arg in args[1:]:
-                    total = self.plus(total, arg)
+                    total = self._plus(total, arg)
                 return total
             case "mul":
                 product = args[0]
                 for arg in args[1:]:
-                    product = self.product(product, arg)
+                    product = self._product(product, arg)
                 return product
             case "neg":
                 return Form({key: -value for key, value in args[0].top.items()}, args[0].bottom, args[0].exact)
             case "div":
-                return self.product(args[0], _inverse(args[1]))
+                return self._product(args[0], _inverse(args[1]))
             case "pow":
-                return self.power(args[0], args[1])
+                return self._power(args[0], args[1])
             case "root":
-                return self.root(args[0], args[1])
+                return self._root(args[0], args[1])
             case "quantity" if expr.text == "degree":
-                return self.product(args[0], Form({(("pi", Fraction(1)),): Fraction(1, 180)}, _unit()))
+                return self._product(args[0], Form({(("pi", Fraction(1)),): Fraction(1, 180)}, _unit()))
             case "quantity" if expr.text == "percent":
-                return self.product(args[0], self.constant(Fraction(1, 100)))
+                return self._product(args[0], self._constant(Fraction(1, 100)))
             case "call" if expr.text == "exp":
-                return self.power(_generator("e"), args[0])
+                return self._power(_generator("e"), args[0])
             case "call":
-                return self.atom(expr.text, *args)
+                return self._atom(expr.text, *args)
             case "abs" | "floor" | "ceil" | "factorial" | "binom":
-                return self.integer_function(expr.op, args)
+                return self._integer_function(expr.op, args)
         raise NotAValueError("not a value")
 
     # --- numbers
 
-    def constant(self, value: Fraction) -> Form:
-        self.charge(value)
+    def _constant(self, value: Fraction) -> Form:
+        self._charge(value)
         return Form({_ONE: value} if value else {}, _unit())
 
-    def charge(self, *values: Fraction) -> None:
+    def _charge(self, *values: Fraction) -> None:
         """Count work in proportion to what arithmetic on numbers of this length costs."""
         bits = max(value.numerator.bit_length() + value.denominator.bit_length() for value in values)
         self.work += 1 + (bits // 512) ** 2 // 4
         if bits > MAX_BITS or self.work > MAX_WORK:
             raise TooLargeError("too large")
 
-    def integer_function(self, op: str, args: list[Form]) -> Form:
+    def _integer_function(self, op: str, args: list[Form]) -> Form:
         values = [arg.rational for arg in args]
         if any(value is None for value in values):
-            return self.atom(op, *args)
+            return self._atom(op, *args)
         first, second = values[0] or Fraction(0), values[-1] or Fraction(0)
         if op == "abs":
-            return self.constant(abs(first))
+            return self._constant(abs(first))
         if op in {"floor", "ceil"}:
-            return self.constant(Fraction(math.floor(first) if op == "floor" else math.ceil(first)))
+            return self._constant(Fraction(math.floor(first) if op == "floor" else math.ceil(first)))
         if first.denominator != 1 or second.denominator != 1 or first < 0 or second < 0:
             raise NotAValueError("not a value")
         if first > 3 * MAX_RANGE:
             raise TooLargeError("too large")
         whole = math.factorial(int(first)) if op == "factorial" else math.comb(int(first), int(second))
-        return self.constant(Fraction(whole))
+        return self._constant(Fraction(whole))
 
-    def range(self, expr: Expr, known: dict[str, Form]) -> Form:
+    def _range(self, expr: Expr, known: dict[str, Form]) -> Form:
         variable, first, last, body = expr.args
         start, stop = self.of(first, known).rational, self.of(last, known).rational
         if start is None or stop is None or start.denominator != 1 or stop.denominator != 1:
             raise NotAValueError("not a value")
         if stop - start > MAX_RANGE:
             raise TooLargeError("too large")
-        total = self.constant(Fraction(0 if expr.op == "sum" else 1))
+        total = self._constant(Fraction(0 if expr.op == "sum" else 1))
         for index in range(int(start), int(stop) + 1):
-            term = self.of(body, known | {variable.text: self.constant(Fraction(index))})
-            total = self.plus(total, term) if expr.op == "sum" else self.product(total, term)
+            term = self.of(body, known | {variable.text: self._constant(Fraction(index))})
+            total = self._plus(total, term) if expr.op == "sum" else self._product(total, term)
         return total
 
     # --- quotients of polynomials
 
-    def plus(self, left: Form, right: Form) -> Form:
+    def _plus(self, left: Form, right: Form) -> Form:
         exact = left.exact and right.exact
         if left.bottom == right.bottom:
-            return Form(self.sum(left.top, right.top), left.bottom, exact)
-        top = self.sum(self.times(left.top, right.bottom), self.times(right.top, left.bottom))
-        return Form(top, self.times(left.bottom, right.bottom), exact)
+            return Form(self._sum(left.top, right.top), left.bottom, exact)
+        top = self._sum(self._times(left.top, right.bottom), self._times(right.top, left.bottom))
+        return Form(top, self._times(left.bottom, right.bottom), exact)
 
-    def product(self, left: Form, right: Form) -> Form:
-        top, bottom = self.times(left.top, right.top), self.times(left.bottom, right.bottom)
+    def _product(self, left: Form, right: Form) -> Form:
+        top, bottom = self._times(left.top, right.top), self._times(left.bottom, right.bottom)
         if bottom.keys() == {_ONE} and bottom[_ONE] != 1:
             top, bottom = {key: value / bottom[_ONE] for key, value in top.items()}, _unit()
         return Form(top, bottom, left.exact and right.exact)
 
-    def power(self, base: Form, exponent: Form) -> Form:
+    def _power(self, base: Form, exponent: Form) -> Form:
         power = exponent.rational
         if power is None:
-            return self.atom("pow", base, exponent)
+            return self._atom("pow", base, exponent)
         if not base.top and power <= 0:
             raise NotAValueError("not a value")
         if power.denominator == 1:
             if power < 0:
                 base, power = _inverse(base), -power
-            return Form(self.raised(base.top, int(power)), self.raised(base.bottom, int(power)), base.exact)
+            return Form(self._raised(base.top, int(power)), self._raised(base.bottom, int(power)), base.exact)
         # A sum, a negative number or i to a broken power has several values; which one is meant is SymPy's to say.
         if len(base.top) == len(base.bottom) == 1:
             (monomial, coefficient), (lower, divisor) = *base.top.items(), *base.bottom.items()
-            top, bottom = self.rooted(monomial, coefficient, power), self.rooted(lower, divisor, power)
+            top, bottom = self._rooted(monomial, coefficient, power), self._rooted(lower, divisor, power)
             if top is not None and bottom is not None:
-                return self.product(Form(top, _unit(), base.exact), _inverse(Form(bottom, _unit())))
-        return self.atom("pow", base, exponent)
+                return self._product(Form(top, _unit(), base.exact), _inverse(Form(bottom, _unit())))
+        return self._atom("pow", base, exponent)
 
-    def root(self, radicand: Form, index: Form) -> Form:
+    def _root(self, radicand: Form, index: Form) -> Form:
         degree = index.rational
         if degree is None or degree.denominator != 1 or not 2 <= degree <= 100:
             raise NotAValueError("not a value")
@@ -202,25 +202,25 @@ class Forms:
             # The real root where there is one, as in \sqrt[3]{-8}, and i times the root of the opposite for a square.
             sign = {1: Form({_ONE: Fraction(-1)}, _unit()), 0: _generator("i")}[int(degree) % 2]
             if degree % 2 or degree == 2:
-                return self.product(sign, self.root(self.constant(-value), index))
+                return self._product(sign, self._root(self._constant(-value), index))
         if not radicand.top:
             return radicand
         if len(radicand.top) > 1 and radicand.bottom.keys() == {_ONE}:
-            return self.nested_root(radicand, int(degree))
-        return self.power(radicand, self.constant(1 / degree))
+            return self._nested_root(radicand, int(degree))
+        return self._power(radicand, self._constant(1 / degree))
 
-    def nested_root(self, radicand: Form, degree: int) -> Form:
+    def _nested_root(self, radicand: Form, degree: int) -> Form:
         """The root of a sum, as an opaque generator whose power is the sum; a common factor goes out first."""
         top = {key: value / radicand.bottom[_ONE] for key, value in radicand.top.items()}
         numerators = math.gcd(*(value.numerator for value in top.values()))
         common = Fraction(numerators, math.lcm(*(value.denominator for value in top.values())))
         primitive = {key: value / common for key, value in top.items()}
-        atom = self.atom("root", Form(primitive, _unit()), self.constant(Fraction(degree)))
+        atom = self._atom("root", Form(primitive, _unit()), self._constant(Fraction(degree)))
         ((generator, _),) = next(iter(atom.top))
         self.radicands[generator] = (primitive, degree)
-        return self.product(atom, self.power(self.constant(common), self.constant(Fraction(1, degree))))
+        return self._product(atom, self._power(self._constant(common), self._constant(Fraction(1, degree))))
 
-    def rooted(self, monomial: Monomial, coefficient: Fraction, power: Fraction) -> Polynomial | None:
+    def _rooted(self, monomial: Monomial, coefficient: Fraction, power: Fraction) -> Polynomial | None:
         """(coefficient · monomial)^power for a broken power; None where the value is not plain."""
         result = [(name, exponent * power) for name, exponent in monomial]
         for name, exponent in monomial:
@@ -231,16 +231,16 @@ class Forms:
         if coefficient < 0:
             return None
         for value, sign in ((coefficient.numerator, 1), (coefficient.denominator, -1)):
-            factors = self.factors(value)
+            factors = self._factors(value)
             if factors is None:
                 return None
             result += [(f"#{prime}", sign * count * power) for prime, count in factors.items()]
         polynomial: Polynomial = {_ONE: Fraction(1)}
         for name, exponent in result:
-            polynomial = self.times(polynomial, self.reduced(((name, exponent),), Fraction(1)))
+            polynomial = self._times(polynomial, self._reduced(((name, exponent),), Fraction(1)))
         return polynomial
 
-    def factors(self, value: int) -> dict[int, int] | None:
+    def _factors(self, value: int) -> dict[int, int] | None:
         """Prime factors; None if they are too far to seek."""
         found: dict[int, int] = {}
         prime = 2
@@ -256,7 +256,7 @@ class Forms:
             found[value] = found.get(value, 0) + 1
         return found
 
-    def atom(self, name: str, *args: Form) -> Form:
+    def _atom(self, name: str, *args: Form) -> Form:
         """An opaque generator for a function of forms; the same for the same arguments."""
         content = (name, *((frozenset(arg.top.items()), frozenset(arg.bottom.items())) for arg in args))
         generator = self.opaque.setdefault(content, f"@{len(self.opaque)}")
@@ -264,36 +264,36 @@ class Forms:
 
     # --- polynomials
 
-    def sum(self, left: Polynomial, right: Polynomial) -> Polynomial:
+    def _sum(self, left: Polynomial, right: Polynomial) -> Polynomial:
         total = dict(left)
-        self.add_to(total, right)
+        self._add_to(total, right)
         return total
 
-    def add_to(self, total: Polynomial, terms: Polynomial) -> None:
+    def _add_to(self, total: Polynomial, terms: Polynomial) -> None:
         for monomial, coefficient in terms.items():
             value = total.get(monomial, Fraction(0)) + coefficient
-            self.charge(value)
+            self._charge(value)
             if value:
                 total[monomial] = value
             else:
                 total.pop(monomial, None)
 
-    def times(self, left: Polynomial, right: Polynomial) -> Polynomial:
+    def _times(self, left: Polynomial, right: Polynomial) -> Polynomial:
         total: Polynomial = {}
         for one, first in left.items():
             for other, second in right.items():
-                self.charge(first, second)
+                self._charge(first, second)
                 if not one or not other:  # the common case: a number times something
                     parts = {one or other: first * second}
                 else:
                     exponents = dict(one)
                     for name, exponent in other:
                         exponents[name] = exponents.get(name, Fraction(0)) + exponent
-                    parts = self.reduced(tuple(sorted(exponents.items())), first * second)
-                self.add_to(total, parts)
+                    parts = self._reduced(tuple(sorted(exponents.items())), first * second)
+                self._add_to(total, parts)
         return total
 
-    def reduced(self, monomial: Monomial, coefficient: Fraction) -> Polynomial:
+    def _reduced(self, monomial: Monomial, coefficient: Fraction) -> Polynomial:
         """A monomial with i² = -1, (√p)² = p and the like applied."""
         kept: list[tuple[str, Fraction]] = []
         factors: list[Polynomial] = []
@@ -309,17 +309,17 @@ class Forms:
                 exponent -= whole
             elif name in self.radicands and exponent >= self.radicands[name][1]:
                 radicand, degree = self.radicands[name]
-                factors.append(self.raised(radicand, int(exponent // degree)))
+                factors.append(self._raised(radicand, int(exponent // degree)))
                 exponent %= degree
             if exponent:
                 kept.append((name, exponent))
-        self.charge(coefficient)
+        self._charge(coefficient)
         polynomial: Polynomial = {tuple(kept): coefficient}
         for factor in factors:
-            polynomial = self.times(polynomial, factor)
+            polynomial = self._times(polynomial, factor)
         return polynomial
 
-    def raised(self, polynomial: Polynomial, power: int) -> Polynomial:
+    def _raised(self, polynomial: Polynomial, power: int) -> Polynomial:
         """A polynomial to a whole power."""
         if len(polynomial) == 1:
             ((monomial, coefficient),) = polynomial.items()
@@ -328,14 +328,14 @@ class Forms:
             if (bits > 1 and bits * power > MAX_BITS) or power.bit_length() > 64:
                 raise TooLargeError("too large")
             value = coefficient**power if bits > 1 else coefficient ** (power % 2)
-            return self.reduced(tuple((name, exponent * power) for name, exponent in monomial), value)
+            return self._reduced(tuple((name, exponent * power) for name, exponent in monomial), value)
         result: Polynomial = _unit()
         while power:
             if power & 1:
-                result = self.times(result, polynomial)
+                result = self._times(result, polynomial)
             power >>= 1
             if power:
-                polynomial = self.times(polynomial, polynomial)
+                polynomial = self._times(polynomial, polynomial)
         return result
 
 

@@ -186,7 +186,7 @@ def _macro(name: str, spaced: bool) -> list[Token]:
     if name in FUNCTIONS:
         return [Token("function", name, None, spaced)]
     if name in _MACROS:
-        return [Token(name, name, None, spaced)]
+        return [Token(name, "\\in" if name == "in" else name, None, spaced)]
     raise NotAValueError("not a value")
 
 

@@ -46,11 +46,13 @@ def comparison(left: Expr, right: Expr) -> Literal["differ", "agree", "unknown"]
             continue
         gap = abs(one.value - other.value)
         size = max(abs(one.value), abs(other.value))
-        if not math.isfinite(gap) or not math.isfinite(one.error + other.error):
+        error = one.error + other.error
+        if not math.isfinite(gap + error):
             continue
-        if gap > 4 * (one.error + other.error) and gap > 1e-9 * size:
+        if gap > 4 * error and gap > 1e-9 * size:
             return "differ"
-        agreed = True
+        # An error as large as the values says nothing.
+        agreed = agreed or error < 1e-6 * size or size == 0
     return "agree" if agreed else "unknown"
 
 
@@ -117,7 +119,9 @@ def _through(function: Callable[[complex], complex], arg: Approximate) -> Approx
     """
     value = function(arg.value)
     step = arg.error + abs(arg.value) * _EPSILON
-    moved = [abs(function(arg.value + direction * step) - value) for direction in (1, -1, 1j, -1j)]
+    # A real number came of real arithmetic: its error is real too, and does not cross the cut along the real line.
+    directions = (1, -1, 1j, -1j) if arg.value.imag else (1, -1)
+    moved = [abs(function(arg.value + direction * step) - value) for direction in directions]
     return Approximate(value, 2 * max(moved) + abs(value) * _EPSILON)
 
 

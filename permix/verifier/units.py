@@ -53,11 +53,15 @@ _NO_UNIT = words(
     "ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety"
 )
 _POWERS = {"square": "^2", "squared": "^2", "sq": "^2", "cubic": "^3", "cubed": "^3", "cu": "^3"}
-_WORD = re.compile(r"\^[0-9]|[^\W\d_]+|[$%€£¥/]")
+_WORD = re.compile(r"\^[23]|[^\W\d_]+|[$%€£¥/]")
+# A digit, a bracket or a sign among the words is a second answer.
+_NOT_WORDS = re.compile(r"(?<!\^)[0-9]|\^(?![23])|[^\w\s$%€£¥/^.,'’-]")
 
 
 def unit(text: str) -> str:
     """A unit in its one spelling; words that are no unit in singular. Raises NotAValueError where they hedge."""
+    if _NOT_WORDS.search(text):
+        raise NotAValueError("not a value")
     parts, power = [], ""
     for word in _WORD.findall(text.casefold().replace(".", "").replace("'s", "")):
         if word in _NO_UNIT:
