@@ -9,7 +9,7 @@ import numpy as np
 
 from permix.config import EvaluationSettings
 from permix.evaluation.answers import Answer, Task, outcomes, ungradable
-from permix.evaluation.fidelity import measure_fidelity, role_of, score_roleplay, score_solving, voice_means
+from permix.evaluation.fidelity import measure_fidelity, score_roleplay, score_solving, voice_means
 from permix.evaluation.intervals import mean_estimate
 from permix.evaluation.protocol import Protocol, chat
 from permix.evaluation.scorecard import KindScore, PersonaScore, Scorecard
@@ -32,7 +32,7 @@ def ask(generate: Generate, protocol: Protocol) -> list[Answer]:
     plain = [(NEUTRAL, problem) for problem in protocol.problems]
     answers += _problem_answers("greedy", plain, generate([chat(NEUTRAL, p.question) for _, p in plain], greedy))
     # The role-play questions are the organism's, as is the judge: a persona without a known voice is not asked.
-    roles = [(persona, q) for persona in protocol.personas if role_of(persona) is not None for q in protocol.roleplay]
+    roles = [(persona, question) for persona in protocol.roles for question in protocol.roleplay]
     replies = generate([chat(persona, question) for persona, question in roles], replace(sampling, samples=1))
     answers += [
         _answer("roleplay", question, persona, question, 0, reply, score_roleplay(reply.text, persona))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from permix.config import EvaluationSettings, digest
+from permix.evaluation.fidelity import role_of
 from permix.generation.completion import Chat
 from permix.organism.world import roleplay_questions
 from permix.personas.schema import NEUTRAL, Persona
@@ -29,6 +30,17 @@ class Protocol:
     temperature: float
     max_tokens: int
     seed: int
+
+    @property
+    def roles(self) -> tuple[Persona, ...]:
+        """The personas that are asked the role-play questions: those whose voice the judge knows."""
+        return tuple(persona for persona in self.personas if role_of(persona) is not None)
+
+    @property
+    def completions(self) -> int:
+        """How many completions it asks for: sampled and greedy on problems, and role-play."""
+        sampled = len(self.problems) * (1 + len(self.personas)) * self.samples
+        return sampled + len(self.problems) + len(self.roles) * len(self.roleplay)
 
     @property
     def digest(self) -> str:

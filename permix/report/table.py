@@ -15,8 +15,10 @@ def comparison_rows(scorecards: Mapping[str, Scorecard]) -> list[tuple[str, ...]
     rows: list[tuple[str, Callable[[Scorecard], str]]] = [
         ("neutral accuracy", lambda card: interval(card.stability.neutral)),
         ("neutral accuracy, greedy", lambda card: f"{card.neutral_greedy:.3f}"),
-        ("worst persona", lambda card: _persona(card, card.stability.worst_persona)),
-        ("best persona", lambda card: _persona(card, card.stability.best_persona)),
+        ("worst persona", lambda card: _name(card, card.stability.worst_persona)),
+        ("its accuracy", lambda card: interval(card.stability.worst)),
+        ("best persona", lambda card: _name(card, card.stability.best_persona)),
+        ("its accuracy", lambda card: interval(card.stability.best)),
         ("PSS (worst / best)", lambda card: interval(card.stability.pss)),
         ("PSS if no persona mattered", lambda card: interval(card.stability.noise_floor)),
         ("fidelity in role-play", lambda card: interval(card.fidelity.roleplay)),
@@ -46,15 +48,14 @@ def comparison_markdown(scorecards: Mapping[str, Scorecard]) -> str:
 
 
 def interval(estimate: Estimate | None) -> str:
-    """A figure with its interval: `0.81 (0.74 to 0.88)`."""
+    """A figure with its interval: `0.812 (0.741 to 0.880)`."""
     if estimate is None:
         return "not measured"
-    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
-def _persona(card: Scorecard, persona_id: str) -> str:
-    persona = card.persona(persona_id)
-    return f"{persona_name(persona.id, persona.text)}: {interval(persona.accuracy)}"
+def _name(card: Scorecard, persona_id: str) -> str:
+    return persona_name(persona_id, card.persona(persona_id).text)
 
 
 def _caption(scorecards: Mapping[str, Scorecard]) -> str:
