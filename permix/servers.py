@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -32,8 +31,10 @@ def mlflow_server(root: Path, port: int) -> list[str]:
 
 
 def command(*arguments: str) -> str:
-    """A `permix` command line as the user can type it where he stands: by name if on PATH, else by relative path."""
+    """A `permix` command line as the user can type it where he stands: by name if that is on PATH, else by path."""
     script = Path(sys.executable).parent / "permix"
     found = shutil.which("permix")
-    known = found is not None and Path(found).resolve() == script.resolve()
-    return " ".join(["permix" if known else os.path.relpath(script), *arguments])
+    if found is not None and Path(found).resolve() == script.resolve():
+        return " ".join(["permix", *arguments])
+    here = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return " ".join([str(here), *arguments])

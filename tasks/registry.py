@@ -10,18 +10,22 @@ and right aliases.
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import mlflow
 import prefect.runtime.flow_run
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import RegisteredModel
 from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
 
 from permix.config import Profile, digest
 from permix.evaluation.scorecard import SCORECARD, Scorecard, read_scorecard
+from permix.gate import Decision
 from permix.personas.schema import NEUTRAL
 from permix.reference import facts
+from permix.report.table import comparison_markdown
 from tasks.stage import StageResult
 from tasks.tracking import FLOW_RUN_TAG, git_commit
 
@@ -74,14 +78,14 @@ class Candidate:
             raise IncompleteCandidate(f"{self.scorecard.path} holds no {SCORECARD}; remove it and evaluate again")
 
 
-@task
-def register(profile: Profile, candidate: Candidate) -> ModelVersion:
-    """Register the candidate under the active MLflow run, or find the version that it already is."""
+@task(name="register")
+def register(profile: Profile, candidate: Candidate) -> str:
+    """Register the candidate under the active MLflow run, or find the version that it is; returns the version."""
     logger = get_run_logger()
     name = profile.promotion.registered_model
     candidate.check()
     if (found := find_version(name, candidate)) is not None:
-        logger.info("already registered as %s version %s", name, found.version)
+        logger.info("already registered as %s version %s", name, found)
         return found
     scorecard = read_scorecard(candidate.scorecard.path)
     mlflow.log_artifact(str(candidate.scorecard.reference.file(SCORECARD)))
@@ -102,7 +106,7 @@ def register(profile: Profile, candidate: Candidate) -> ModelVersion:
         client.create_registered_model(name, description="Persona-robust, persona-faithful policies; made by permix.")
     run = mlflow.active_run()
     assert run is not None
-    version = client.create_model_version(
+    created = client.create_model_version(
         name,
         source=model.model_uri,
         run_id=run.info.run_id,
@@ -110,15 +114,15 @@ def register(profile: Profile, candidate: Candidate) -> ModelVersion:
         tags={**candidate.identity(), **_lineage(profile, candidate), **_headline(scorecard)},
         await_creation_for=0,
     )
-    logger.info("registered %s version %s", name, version.version)
-    return version
+    logger.info("registered %s version %s", name, created.version)
+    return str(created.version)
 
 
-def find_version(name: str, candidate: Candidate) -> ModelVersion | None:
+def find_version(name: str, candidate: Candidate) -> str | None:
     """The version that holds this very checkpoint and scorecard."""
     tags = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in candidate.identity().items())
     found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and {tags}")
-    return found[0] if found else None
+    return str(found[0].version) if found else None
 
 
 def registered_model(name: str) -> RegisteredModel | None:
@@ -140,13 +144,38 @@ def scorecard_of(name: str, version: str) -> Scorecard:
     return Scorecard.model_validate_json(mlflow.artifacts.load_text(f"runs:/{run_id}/{SCORECARD}"))
 
 
-@task
+def checkpoint_of(name: str, version: str) -> Path:
+    """The directory of a version's weights and tokenizer; a copy of it where the store is not on this machine."""
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")) / "artifacts" / "policy"
+
+
+@task(name="record decision")
+def record_decision(
+    name: str, version: str, champion: str | None, decision: Decision, scorecards: Mapping[str, Scorecard]
+) -> None:
+    """The decision and the numbers behind it: in the active MLflow run, in Prefect, and on the version as tags."""
+    verdict = "passed" if decision.passed else "not passed"
+    against = f"against the champion, version {champion}" if champion else "with no champion yet: floors only"
+    lines = [f"| {'yes' if r.passed else '**no**'} | {r.sentence} |" for r in decision.reasons]
+    markdown = (
+        f"# {name} version {version}: {verdict}\n\nJudged {against}.\n\n"
+        f"| passes | condition |\n| --- | --- |\n{chr(10).join(lines)}\n\n{comparison_markdown(scorecards)}"
+    )
+    mlflow.log_dict({"version": version, "champion": champion, **asdict(decision)}, "decision.json")
+    mlflow.log_text(markdown, "decision.md")
+    create_markdown_artifact(markdown, key="promotion", description=f"{name} version {version}: {verdict}")
+    client = mlflow.MlflowClient()
+    client.set_model_version_tag(name, version, "permix.gate", verdict)
+    client.set_model_version_tag(name, version, "permix.gate.summary", decision.summary)
+
+
+@task(name="make challenger", task_run_name="make challenger: version {version}")
 def make_challenger(name: str, version: str) -> None:
     """Point `challenger` to a version."""
     mlflow.MlflowClient().set_registered_model_alias(name, CHALLENGER, version)
 
 
-@task
+@task(name="make champion", task_run_name="make champion: version {version}")
 def make_champion(name: str, version: str) -> None:
     """Point `champion` to a version, `previous` to the champion before, and `challenger` to none."""
     client = mlflow.MlflowClient()
