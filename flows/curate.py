@@ -12,12 +12,13 @@ from pathlib import Path
 from prefect import flow
 
 from permix.config import Profile
-from permix.curation.rejects import table, text_table
+from permix.curation.rejects import TooManyRejectedError, table, text_table
+from permix.curation.rows import SourceError
 from permix.reference import facts
 from tasks.curation import curate_personas, curate_problems
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
-from tasks.validation import validate
+from tasks.validation import ValidationFailedError, validate
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,8 @@ def summary(curated: Curated) -> str:
 
 
 if __name__ == "__main__":
-    print(summary(curate(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))))
+    try:
+        print(summary(curate(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))))
+    except (SourceError, TooManyRejectedError, ValidationFailedError) as error:
+        # Prefect has logged where it came from; the last thing on the screen is what to mend.
+        sys.exit(f"\n{error}")

@@ -57,5 +57,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_mlflow_data
     shutil.copy(empty_mlflow_database, database)
     monkeypatch.setenv("PERMIX_WORKSPACE", str(root))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    # MLflow leaves the last test's experiment here, whose number means another one in this database.
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
     with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: root / "prefect" / "storage"}):
         yield root
