@@ -1,8 +1,12 @@
-"""A model that is a script: it errs as often as it is told to, and speaks in the organism's voices."""
+"""A model that is a script: it errs as often as it is told to, and speaks in the organism's voices.
+
+Under a persona that the organism's world does not know, it is the plain assistant.
+"""
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 
 from permix.config import EvaluationSettings
@@ -24,15 +28,15 @@ def scripted(wrong: Mapping[str, float], mute: frozenset[str] = frozenset()) -> 
         return [[_complete(prompt, sample, sampling) for sample in range(sampling.samples)] for prompt in prompts]
 
     def _complete(prompt: Chat, sample: int, sampling: Sampling) -> Completion:
-        persona, question = BY_TEXT[prompt[0]["content"]], prompt[1]["content"]
+        persona, question = BY_TEXT.get(prompt[0]["content"], NEUTRAL), prompt[1]["content"]
         rng = random.Random(f"{sampling.seed}/{persona.id}/{question}/{sample}")
         errs = rng.random() < wrong.get(persona.id, 0.0)
         voiced = NEUTRAL if persona.id in mute else persona
         if not question.startswith("What is"):
             text = world.reply(question, voiced, rng)
         else:
-            text = world.answer(question, voiced, rng, clean=True)
-            text = text.replace("\\boxed{", "\\boxed{9") if errs else text
+            value = world.solve(question) + errs
+            text = re.sub(r"(?<=boxed\{)[^}]*", str(value), world.answer(question, voiced, rng))
         return Completion(text, tokens=len(text.split()), finished=True)
 
     return generate
