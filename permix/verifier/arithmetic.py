@@ -110,7 +110,7 @@ def _exponent(c: Cursor) -> Expr:
             return _group(c)
         if c.skip("-"):
             return negated(_exponent(c))
-        value = _atom(c)
+        value = _num(c.next()) if c.kind == "num" else _atom(c)  # \sin^2 1 has two numbers side by side
         return Expr("pow", (value, _exponent(c))) if c.skip("^") else value
 
 

@@ -6,17 +6,17 @@ import re
 
 # One pass over the text, whatever it holds: a search that starts again at every box is quadratic in a
 # megabyte of `\boxed{`.
-_BRACES = re.compile(r"\\f?boxed\s*\{|\\.|[{}]", re.DOTALL)
+_BRACES = re.compile(r"\\\\?(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 
 
 def last_box(text: str) -> str | None:
     r"""Content of the complete `\boxed{...}` (or `\fbox`) that closes last, or None. Linear in the text's length."""
-    start = text.find("boxed")
+    start = text.find("box")
     if start < 0:
         return None
     content: str | None = None
     opened: list[int] = []  # where the content of each open brace starts; -1 for a brace that is not a box's
-    for match in _BRACES.finditer(text, max(0, start - 2)):
+    for match in _BRACES.finditer(text, max(0, start - 3)):
         token = match.group()
         if token == "{":
             opened.append(-1)

@@ -150,7 +150,9 @@ class Forms:
     def _range(self, expr: Expr, known: dict[str, Form]) -> Form:
         variable, first, last, body = expr.args
         start, stop = self.of(first, known).rational, self.of(last, known).rational
-        if start is None or stop is None or start.denominator != 1 or stop.denominator != 1:
+        if start is None or stop is None:
+            return self._atom(expr.op, *(self.of(arg, known) for arg in expr.args))
+        if start.denominator != 1 or stop.denominator != 1:
             raise NotAValueError("not a value")
         if stop - start > MAX_RANGE:
             raise TooLargeError("too large")

@@ -90,11 +90,13 @@ _TOKEN = re.compile(
         (?:(?P<base>[0-9])|\{\s*(?:\\(?:text|mathrm|mbox)\s*\{)?\s*(?:base\s*)?(?P<base_name>[0-9]{1,2}|[a-z]+)\s*\}?\s*\}))
     | (?P<thousands>[1-9][0-9]{0,2}(?:(?:,\s?\\!\s*|\\!\s*,|\\,|\{,\}\s*)[0-9]{3}(?![0-9]))+(?:\.[0-9]+)?)
     | (?P<commas>[1-9][0-9]{0,2}(?:,[0-9]{3}(?![0-9]))+(?:\.[0-9]+)?)
-    | (?P<repeating>(?P<head>[0-9]*\.[0-9]*)\\overline\s*\{\s*(?P<period>[0-9]{1,40})\s*\})
+    | (?P<repeating>(?P<head>[0-9]*\.[0-9]*)\\(?:overline|bar)\s*\{\s*(?P<period>[0-9]{1,40})\s*\})
     | (?P<scientific>[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{1,3}(?![0-9a-zA-Z]))
     | (?P<number>[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+)
     | (?P<text>\\(?:TEXT)\s*\{)
-    | (?P<looks>\\(?:left|right)\s*\.|\\[hv]space\s*\*?\s*\{[^{}]*\}|\$)
+    | (?P<dots>\\[lc]?dots(?![a-zA-Z])|\.\.\.|…)
+    | (?P<row>\\\\(?:\s*\[[0-9.]+\s*(?:pt|em|ex|cm|mm)\])?)
+    | (?P<looks>\\(?:left|right)\s*\.|\\[()\[\]]|\\[hv]space\s*\*?\s*\{[^{}]*\}|\$)
     | (?P<macro>\\(?:[a-zA-Z]+|.))
     | (?P<letters>[a-zA-Z]+)
     | (?P<other>.)
@@ -158,6 +160,10 @@ def _read(match: re.Match[str], kind: str, spaced: bool) -> list[Token]:
         return _macro(written[1:], spaced)
     if kind == "looks":
         return []
+    if kind == "dots":
+        return [Token("sym", "…", None, spaced)]
+    if kind == "row":
+        return [Token("\\", "\\", None, spaced)]
     if kind == "based":
         name = match.group("base") or match.group("base_name")
         base = int(name) if name.isdigit() else _BASE_NAMES.get(name, 0)

@@ -74,7 +74,8 @@ def unit(text: str) -> str:
             parts.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
     if not parts:
         raise NotAValueError("not a value")
-    return " ".join("per" if word == "/" else word for word in parts) + power
+    written = " ".join("per" if word == "/" else word for word in parts) + power
+    return "mph" if written == "mile per hour" else written
 
 
 def compatible(gold: str, answer: str) -> bool:
