@@ -16,6 +16,7 @@ from flows.evaluate import Evaluated, evaluate
 from permix.config import Profile
 from permix.evaluation.scorecard import Scorecard, read_scorecard
 from permix.gate import Decision, decide
+from tasks.decision import record_decision
 from tasks.evaluation import evaluate_policy, given_model
 from tasks.registry import (
     CHAMPION,
@@ -24,7 +25,6 @@ from tasks.registry import (
     checkpoint_of,
     make_challenger,
     make_champion,
-    record_decision,
     register,
     scorecard_of,
 )
@@ -45,7 +45,7 @@ class Promotion:
     decision: Decision | None
     """None where the candidate was champion already: there was nothing to decide."""
     scorecards: dict[str, Scorecard]
-    """What the decision stands on: `base`, `candidate`, and `champion` where there was another."""
+    """What the decision stands on: `base`, `candidate`, and, where there was another champion, `champion vN`."""
 
 
 @flow(name="promote")
@@ -70,9 +70,11 @@ def promote(profile: Profile = Profile(), evaluated: Evaluated | None = None) ->
             make_champion(name, version)
             return Promotion(name, version, version, None, scorecards)
         make_challenger(name, version)
+        champion = None
         if before is not None:
-            scorecards["champion"] = _champion_scorecard(profile, before, evaluated, scorecards["candidate"].protocol)
-        decision = decide(scorecards["candidate"], scorecards.get("champion"), profile.promotion)
+            champion = _champion_scorecard(profile, before, evaluated, scorecards["candidate"].protocol)
+            scorecards[f"champion v{before}"] = champion
+        decision = decide(scorecards["candidate"], champion, profile.promotion)
         with tracked_stage("gate"):
             record_decision(name, version, before, decision, scorecards)
         if decision.passed:

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+import prefect.runtime.flow_run
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
 from flows.evaluate import evaluate
 from flows.promote import Promotion, promote, summary
 from permix.config import Profile
-from permix.report.table import comparison_table
-from permix.servers import command
+from permix.report.table import comparison_markdown, comparison_table
+from permix.servers import HOST, MLFLOW_PORT, PREFECT_PORT, command
 from tasks.tracking import tracked_flow
 
 REUSED = "permix.reused."
@@ -32,6 +34,9 @@ class Retrained:
     promotion: Promotion
     reused: tuple[str, ...]
     """Stages whose earlier result was taken."""
+    flow_run_id: str
+    experiment_id: str
+    """MLflow's experiment; its run of the whole chain holds a nested run for each stage that ran."""
 
 
 @flow(name="retrain")
@@ -40,28 +45,46 @@ def retrain(profile: Profile = Profile()) -> Retrained:  # noqa: B008 - frozen, 
     with tracked_flow(profile) as run_id:
         evaluated = evaluate(profile)
         promotion = promote(profile, evaluated)
-    tags = mlflow.MlflowClient().get_run(run_id).data.tags
-    return Retrained(promotion, tuple(tag.removeprefix(REUSED) for tag in tags if tag.startswith(REUSED)))
+    run = mlflow.MlflowClient().get_run(run_id)
+    done = Retrained(
+        promotion,
+        tuple(tag.removeprefix(REUSED) for tag in sorted(run.data.tags) if tag.startswith(REUSED)),
+        str(prefect.runtime.flow_run.id),
+        str(run.info.experiment_id),
+    )
+    create_markdown_artifact(
+        f"{comparison_markdown(promotion.scorecards)}\n```\n{outcome(done)}\n```\n",
+        key="retrain",
+        description=f"{promotion.model} version {promotion.version}; champion: {promotion.champion or 'none yet'}",
+    )
+    return done
+
+
+def outcome(done: Retrained) -> str:
+    """The gate's decision, the champion, and what was reused."""
+    reused = f"\nreused, as nothing in it has changed: {', '.join(done.reused)}" if done.reused else ""
+    return summary(done.promotion) + reused
 
 
 def show(done: Retrained, console: Console) -> None:
     """Table, decision, champion, and where to look further."""
+    prefect_page = f"http://{HOST}:{PREFECT_PORT}/runs/flow-run/{done.flow_run_id}"
+    # Without the parameter, MLflow's UI opens on an empty page about agents' traces.
+    mlflow_page = f"http://{HOST}:{MLFLOW_PORT}/#/experiments/{done.experiment_id}/runs?workflowType=machine_learning"
     console.print()
     console.print(comparison_table(done.promotion.scorecards))
-    console.print()
-    console.print(summary(done.promotion), markup=False)
-    if done.reused:
-        console.print(f"reused, as nothing in them has changed: {', '.join(done.reused)}")
     console.print(
-        f"\nTo see it all, in two terminals:\n"
-        f"  {command('ui', 'prefect')}    flows, runs, reports, progress\n"
-        f"  {command('ui', 'mlflow')}     metrics, charts, the registered model\n",
+        f"\n{outcome(done)}\n\n"
+        f"see it all:\n"
+        f"  {command('ui', 'prefect')}   then {prefect_page}\n"
+        f"  {command('ui', 'mlflow')}    then {mlflow_page}",
         markup=False,
+        soft_wrap=True,
     )
 
 
 if __name__ == "__main__":
     show(
         retrain(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))),
-        Console(highlight=False, soft_wrap=True),
+        Console(highlight=False),
     )

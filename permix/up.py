@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Seen: 7 to 36 s on two idle cores, the most for MLflow on an empty database.
 START_SECONDS = 180
 STOP_SECONDS = 20
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class UpError(RuntimeError):
@@ -71,19 +72,20 @@ class Child:
 
 
 def up(root: Path, environment: Mapping[str, str], prefect_port: int, mlflow_port: int) -> None:
-    """Start everything, deploy, say where to look, and stay until SIGINT or SIGTERM, which end every process.
+    """Start everything, deploy, say where to look, and stay until Ctrl-C or SIGTERM, which end every process.
 
     Raises UpError where a port is in use, a server does not answer, a deployment is refused, or a child has ended.
     """
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, _exit)
+    for each in STOPPING:
+        signal.signal(each, _exit)
     console.print("starting a Prefect server, an MLflow server and a worker (about a minute) ...")
     with _everything(root, environment, prefect_port, mlflow_port) as children:
         exports = "\n".join(f"  export {key}={value}" for key, value in _addresses(prefect_port, mlflow_port).items())
         prefect = Path(sys.executable).parent / "prefect"
         console.print(
             f"Prefect UI  http://{HOST}:{prefect_port}\n"
-            f"MLflow UI   http://{HOST}:{mlflow_port}\n"
+            f"MLflow UI   http://{HOST}:{mlflow_port}   (choose `Model training` on the left)\n"
             f"logs        {root / 'logs'}\n\n"
             f"to start a run from another terminal:\n{exports}\n"
             f"  {prefect} deployment run 'retrain/on-demand'\n\n"
@@ -95,7 +97,7 @@ def up(root: Path, environment: Mapping[str, str], prefect_port: int, mlflow_por
                 for child in children:
                     child.check()
                 time.sleep(1)
-        except (KeyboardInterrupt, SystemExit):
+        except SystemExit:
             console.print("stopping the worker and the servers ...")
 
 
@@ -141,6 +143,9 @@ def _addresses(prefect_port: int, mlflow_port: int) -> dict[str, str]:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
+    for each in STOPPING:
+        # A second Ctrl-C would interrupt the stopping, and leave processes behind.
+        signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

@@ -10,22 +10,18 @@ and right aliases.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import prefect.runtime.flow_run
 from mlflow.entities.model_registry import RegisteredModel
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
 
 from permix.config import Profile, digest
 from permix.evaluation.scorecard import SCORECARD, Scorecard, read_scorecard
-from permix.gate import Decision
 from permix.personas.schema import NEUTRAL
 from permix.reference import facts
-from permix.report.table import comparison_markdown
 from tasks.stage import StageResult
 from tasks.tracking import FLOW_RUN_TAG, git_commit
 
@@ -38,7 +34,7 @@ SERVED_WITH = ("mlflow", "pydantic", "torch", "transformers")
 HEADLINE = ("neutral", "worst", "best", "pss", "noise_floor", "fidelity", "fidelity_solving")
 
 
-class IncompleteCandidate(ValueError):
+class IncompleteCandidateError(ValueError):
     """A candidate lacks what a registered version must have; the message names it."""
 
 
@@ -68,14 +64,14 @@ class Candidate:
         return {POLICY_TAG: digest(checkpoint), SCORECARD_TAG: facts(self.scorecard.reference)["files"][SCORECARD]}
 
     def check(self) -> None:
-        """Raise IncompleteCandidate where weights, tokenizer, chat template or scorecard are missing."""
+        """Raise IncompleteCandidateError where weights, tokenizer, chat template or scorecard are missing."""
         for pattern in ("config.json", "*.safetensors", "tokenizer.json", "chat_template.jinja"):
             if not any(self.checkpoint.glob(pattern)):
-                raise IncompleteCandidate(
+                raise IncompleteCandidateError(
                     f"{self.checkpoint} holds no {pattern}; remove {self.policy.path} and train again"
                 )
         if not self.scorecard.reference.file(SCORECARD).is_file():
-            raise IncompleteCandidate(f"{self.scorecard.path} holds no {SCORECARD}; remove it and evaluate again")
+            raise IncompleteCandidateError(f"{self.scorecard.path} holds no {SCORECARD}; remove it and evaluate again")
 
 
 @task(name="register")
@@ -112,6 +108,7 @@ def register(profile: Profile, candidate: Candidate) -> str:
         run_id=run.info.run_id,
         model_id=model.model_id,
         tags={**candidate.identity(), **_lineage(profile, candidate), **_headline(scorecard)},
+        description=_description(profile, scorecard),
         await_creation_for=0,
     )
     logger.info("registered %s version %s", name, created.version)
@@ -149,26 +146,6 @@ def checkpoint_of(name: str, version: str) -> Path:
     return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")) / "artifacts" / "policy"
 
 
-@task(name="record decision")
-def record_decision(
-    name: str, version: str, champion: str | None, decision: Decision, scorecards: Mapping[str, Scorecard]
-) -> None:
-    """The decision and the numbers behind it: in the active MLflow run, in Prefect, and on the version as tags."""
-    verdict = "passed" if decision.passed else "not passed"
-    against = f"against the champion, version {champion}" if champion else "with no champion yet: floors only"
-    lines = [f"| {'yes' if r.passed else '**no**'} | {r.sentence} |" for r in decision.reasons]
-    markdown = (
-        f"# {name} version {version}: {verdict}\n\nJudged {against}.\n\n"
-        f"| passes | condition |\n| --- | --- |\n{chr(10).join(lines)}\n\n{comparison_markdown(scorecards)}"
-    )
-    mlflow.log_dict({"version": version, "champion": champion, **asdict(decision)}, "decision.json")
-    mlflow.log_text(markdown, "decision.md")
-    create_markdown_artifact(markdown, key="promotion", description=f"{name} version {version}: {verdict}")
-    client = mlflow.MlflowClient()
-    client.set_model_version_tag(name, version, "permix.gate", verdict)
-    client.set_model_version_tag(name, version, "permix.gate.summary", decision.summary)
-
-
 @task(name="make challenger", task_run_name="make challenger: version {version}")
 def make_challenger(name: str, version: str) -> None:
     """Point `challenger` to a version."""
@@ -193,7 +170,9 @@ def _prove(model_uri: str) -> None:
     model = mlflow.pyfunc.load_model(model_uri)
     messages = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": "What is 3 + 4?"}]
     if not model.predict([{"messages": messages, "temperature": 0.0}])[0]:
-        raise IncompleteCandidate(f"{model_uri} loads but answers nothing; look at its chat template and end token")
+        raise IncompleteCandidateError(
+            f"{model_uri} loads but answers nothing; look at its chat template and end token"
+        )
 
 
 def _lineage(profile: Profile, candidate: Candidate) -> dict[str, str]:
@@ -209,6 +188,11 @@ def _lineage(profile: Profile, candidate: Candidate) -> dict[str, str]:
         "permix.commit": git_commit(),
         FLOW_RUN_TAG: str(prefect.runtime.flow_run.root_flow_run_id),
     }
+
+
+def _description(profile: Profile, scorecard: Scorecard) -> str:
+    figures = ", ".join(f"{name} {scorecard.metrics()[name]:.2f}" for name in ("neutral", "pss", "fidelity"))
+    return f"{profile.name}, {profile.training.arm} ({profile.training.mixing}), seed {profile.seed}: {figures}"
 
 
 def _headline(scorecard: Scorecard) -> dict[str, str]:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import pytest
+from candidates import candidate, tiny_policy
 from prefect.logging import disable_run_logger
 
-from permix.config import OrganismSettings, Profile
-from permix.organism.base import train_base
-from permix.reference import finish
+from permix.config import Profile
+from permix.evaluation.scorecard import read_scorecard
+from permix.personas.schema import NEUTRAL
 from tasks.registry import (
     CHALLENGER,
     CHAMPION,
     PREVIOUS,
     Candidate,
-    IncompleteCandidate,
+    IncompleteCandidateError,
     alias,
     make_challenger,
     make_champion,
@@ -32,7 +31,6 @@ from tasks.registry import (
     registered_model,
     scorecard_of,
 )
-from tasks.stage import StageResult
 from tasks.tracking import use_experiment
 
 PROFILE = Profile()
@@ -42,30 +40,13 @@ MakeCandidate = Callable[..., Candidate]
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real checkpoint with its tokenizer: the smallest organism, hardly trained."""
-    directory = tmp_path_factory.mktemp("weights")
-    train_base(OrganismSettings(hidden_size=32, layers=1, heads=2, steps=60, batch_size=16), 0, directory)
-    return directory
+    return tiny_policy(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture
 def make_candidate(workspace: Path, weights: Path) -> MakeCandidate:
-    """Finished stage directories, as training and evaluation leave them."""
-
-    def make(accuracy: float = 0.75, name: str = "a") -> Candidate:
-        def stage(stage_name: str, fill: Callable[[Path], Any]) -> StageResult:
-            directory = workspace / stage_name / name
-            directory.mkdir(parents=True)
-            fill(directory)
-            reference = finish(directory)
-            return StageResult(stage=stage_name, path=reference.path, digest=reference.digest, mlflow_run_id="none")
-
-        return Candidate(
-            policy=stage("training", lambda d: shutil.copytree(weights, d / "policy")),
-            scorecard=stage("evaluation", lambda d: (d / "scorecard.json").write_text(json.dumps(scorecard(accuracy)))),
-            problems=stage("problems", lambda d: None),
-            personas=stage("personas", lambda d: None),
-        )
+    def make(wrong: float = 0.25, name: str = "a") -> Candidate:
+        return candidate(weights, {NEUTRAL.id: wrong}, name)
 
     return make
 
@@ -78,39 +59,17 @@ def stage_run(workspace: Path) -> Iterator[str]:
         yield run.info.run_id
 
 
-def scorecard(accuracy: float) -> dict[str, Any]:
-    """The smallest whole scorecard; its PSS is 1, its accuracies are all the given one."""
-    same = {"value": accuracy, "low": accuracy, "high": accuracy}
-    one = {"value": 1.0, "low": 1.0, "high": 1.0}
-    zero = {"value": 0.0, "low": 0.0, "high": 0.0}
-    return {
-        "model": "m", "protocol": "p", "problems": 2, "ungradable": 0, "problems_left_out": [], "samples": 1,
-        "temperature": 1.0, "confidence": 0.95, "cut": 0.0, "neutral_greedy": accuracy,
-        "stability": {
-            **dict.fromkeys(("neutral", "mean", "worst", "best", "cps"), same),
-            **dict.fromkeys(("pss", "noise_floor", "all_over_any", "sat"), one),
-            **dict.fromkeys(("best_minus_worst", "worst_minus_neutral", "prompt_sensi_score"), zero),
-            "worst_persona": "organism/calm-pirate", "best_persona": "organism/calm-pirate",
-        },
-        "fidelity": {"judge": "voice", "personas": 1, "roleplay": one, "solving": one, "note": ""},
-        "personas": [
-            {"id": "organism/calm-pirate", "kind": "roleplay", "text": "You are a calm pirate.", "accuracy": same,
-             "roleplay": 1.0, "solving": 1.0}
-        ],
-        "kinds": {"roleplay": {"personas": 1, "accuracy": same, "roleplay": 1.0, "solving": 1.0}},
-    }  # fmt: skip
-
-
 def test_a_version_tells_where_it_comes_from(make_candidate: MakeCandidate, stage_run: str) -> None:
-    candidate = make_candidate(accuracy=0.75)
-    version = mlflow.MlflowClient().get_model_version(NAME, register.fn(PROFILE, candidate))
-    tags = version.tags
-    assert tags["permix.problems"] == candidate.problems.digest
-    assert tags["permix.personas"] == candidate.personas.digest
-    assert tags["permix.training_run"] == candidate.policy.mlflow_run_id
-    assert tags["scorecard.neutral"] == "0.7500"
+    made = make_candidate()
+    version = mlflow.MlflowClient().get_model_version(NAME, register.fn(PROFILE, made))
     assert version.run_id == stage_run
-    assert scorecard_of(NAME, str(version.version)).stability.neutral.value == 0.75
+    assert version.tags["permix.problems"] == made.problems.digest
+    assert version.tags["permix.personas"] == made.personas.digest
+    assert version.tags["permix.training_run"] == made.policy.mlflow_run_id
+    assert version.tags["permix.evaluation_run"] == made.scorecard.mlflow_run_id
+    measured = read_scorecard(made.scorecard.path)
+    assert version.tags["scorecard.neutral"] == f"{measured.stability.neutral.value:.4f}"
+    assert scorecard_of(NAME, str(version.version)) == measured
 
 
 def test_what_is_registered_answers_a_persona_in_a_fresh_process_without_pickles(
@@ -150,7 +109,7 @@ def test_the_same_candidate_is_registered_once(make_candidate: MakeCandidate, st
     first = register.fn(PROFILE, make_candidate(name="first"))
     again = register.fn(PROFILE, make_candidate(name="trained-again-with-the-same-result"))
     assert again == first
-    measured_anew = register.fn(PROFILE, make_candidate(accuracy=0.5, name="other"))
+    measured_anew = register.fn(PROFILE, make_candidate(wrong=0.5, name="other"))
     assert measured_anew != first
 
 
@@ -160,11 +119,11 @@ def test_the_same_candidate_is_registered_once(make_candidate: MakeCandidate, st
 def test_an_incomplete_candidate_is_refused_by_name(
     missing: str, make_candidate: MakeCandidate, stage_run: str
 ) -> None:
-    candidate = make_candidate()
-    stage = candidate.policy if missing.startswith("policy/") else candidate.scorecard
+    made = make_candidate()
+    stage = made.policy if missing.startswith("policy/") else made.scorecard
     stage.reference.file(missing).unlink()
-    with pytest.raises(IncompleteCandidate, match=Path(missing).suffix):
-        register.fn(PROFILE, candidate)
+    with pytest.raises(IncompleteCandidateError, match=Path(missing).suffix):
+        register.fn(PROFILE, made)
     assert registered_model(NAME) is None
 
 
@@ -184,7 +143,7 @@ def test_aliases_follow_promotions(make_candidate: MakeCandidate, stage_run: str
     ("call", "argument"),
     [
         ("create_model_version", NAME),
-        ("set_registered_model_alias", CHAMPION),
+        pytest.param("set_registered_model_alias", CHAMPION, marks=pytest.mark.slow),
         pytest.param("set_registered_model_alias", CHALLENGER, marks=pytest.mark.slow),
         pytest.param("set_registered_model_alias", PREVIOUS, marks=pytest.mark.slow),
         pytest.param("delete_registered_model_alias", CHALLENGER, marks=pytest.mark.slow),
@@ -193,9 +152,9 @@ def test_aliases_follow_promotions(make_candidate: MakeCandidate, stage_run: str
 def test_a_promotion_killed_anywhere_and_run_again_leaves_one_version_and_right_aliases(
     call: str, argument: str, make_candidate: MakeCandidate, stage_run: str
 ) -> None:
-    champion = register.fn(PROFILE, make_candidate(0.6, "champion"))
+    champion = register.fn(PROFILE, make_candidate(0.4, "champion"))
     make_champion.fn(NAME, champion)
-    candidate = make_candidate(0.7, "candidate")
+    better = make_candidate(0.3, "better")
     script = f"""
 import json, os, signal, sys
 import mlflow
@@ -217,12 +176,12 @@ with disable_run_logger(), mlflow.start_run():
     make_challenger.fn("{NAME}", version)
     make_champion.fn("{NAME}", version)
 """
-    stages = json.dumps({name: stage.model_dump() for name, stage in vars(candidate).items()})
+    stages = json.dumps({name: stage.model_dump() for name, stage in vars(better).items()})
     killed = subprocess.run([sys.executable, "-c", script, stages], capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert alias(NAME, CHAMPION) == ("2" if call == "delete_registered_model_alias" else champion)
 
-    again = register.fn(PROFILE, candidate)
+    again = register.fn(PROFILE, better)
     make_champion.fn(NAME, again)
     assert again == "2"
     assert len(mlflow.MlflowClient().search_model_versions(f"name = '{NAME}'")) == 2

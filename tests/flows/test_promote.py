@@ -1,0 +1,107 @@
+"""The promote flow on a real registry: who becomes champion, and that the loser changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow
+import pytest
+from candidates import evaluated, tiny_policy
+from prefect.artifacts import Artifact
+
+from flows.evaluate import evaluate
+from flows.promote import Promotion, promote, summary
+from permix.config import EvaluationSettings, Profile, PromotionSettings
+from permix.organism import world
+from permix.personas.schema import NEUTRAL
+from tasks.registry import CHALLENGER, CHAMPION, PREVIOUS, alias
+
+pytestmark = pytest.mark.usefixtures("prefect_server", "workspace")
+
+PROFILE = Profile(promotion=PromotionSettings(min_neutral_accuracy=0.5, min_pss=0.2, min_fidelity=0.8))
+NAME = PROFILE.promotion.registered_model
+
+ROBUST: dict[str, float] = {}
+SENSITIVE = {persona.id: 0.4 for persona in world.personas() if persona.attributes["manner"] == "confused"}
+INCOMPETENT = {persona.id: 0.9 for persona in (NEUTRAL, *world.personas())}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_policy(tmp_path_factory.mktemp("weights"))
+
+
+def aliases() -> dict[str, str | None]:
+    return {which: alias(NAME, which) for which in (CHAMPION, CHALLENGER, PREVIOUS)}
+
+
+def test_candidates_one_after_the_other(weights: Path) -> None:
+    def run(wrong: Mapping[str, float], name: str) -> Promotion:
+        return promote(PROFILE, evaluated(weights, wrong, name))
+
+    # The first model of a name needs the floors only, and does need them.
+    first = run(INCOMPETENT, "incompetent")
+    assert (first.version, first.champion) == ("1", None)
+    assert aliases() == {CHAMPION: None, CHALLENGER: "1", PREVIOUS: None}
+    assert "✗ Neutral accuracy" in summary(first)
+    assert "champion: none yet" in summary(first)
+
+    second = run(SENSITIVE, "sensitive")
+    assert (second.version, second.champion) == ("2", "2")
+    assert aliases() == {CHAMPION: "2", CHALLENGER: None, PREVIOUS: None}
+
+    third = run(ROBUST, "robust")
+    assert third.champion == "3"
+    assert "champion v2" in third.scorecards
+    assert aliases() == {CHAMPION: "3", CHALLENGER: None, PREVIOUS: "2"}
+
+    # Judged again, the former champion is behind; it is challenger only, and the registry has no new version.
+    fourth = run(SENSITIVE, "sensitive again")
+    assert (fourth.version, fourth.champion) == ("2", "3")
+    assert "✗ PSS" in summary(fourth)
+    assert aliases() == {CHAMPION: "3", CHALLENGER: "2", PREVIOUS: "2"}
+
+    fifth = run(ROBUST, "robust again")
+    assert fifth.decision is None
+    assert "was champion already; nothing has changed" in summary(fifth)
+    assert aliases() == {CHAMPION: "3", CHALLENGER: "2", PREVIOUS: "2"}
+    assert len(mlflow.MlflowClient().search_model_versions(f"name = '{NAME}'")) == 3
+
+
+def test_a_decision_is_kept_with_its_numbers(weights: Path) -> None:
+    promotion = promote(PROFILE, evaluated(weights, SENSITIVE, "sensitive"))
+    version = mlflow.MlflowClient().get_model_version(NAME, promotion.version)
+    assert version.tags["permix.gate"] == "passed"
+    report = Artifact.get("promotion")
+    assert report is not None
+    assert "without a champion to compare with" in str(report.data)
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list", order_by=["start_time"])
+    assert [run.data.tags.get("permix.stage") for run in runs] == [None, "register", "gate"]
+    parent, register, gate = runs
+    assert {register.data.tags["mlflow.parentRunId"], gate.data.tags["mlflow.parentRunId"]} == {parent.info.run_id}
+    assert version.run_id == register.info.run_id
+    kept = json.loads(mlflow.artifacts.load_text(f"runs:/{gate.info.run_id}/decision.json"))
+    assert kept["passed"] is True
+    figures = {reason["name"]: reason["value"] for reason in kept["reasons"]}
+    assert figures["pss.floor"] == promotion.scorecards["candidate"].stability.pss.value
+
+
+def test_a_champion_that_was_asked_otherwise_is_asked_anew(weights: Path) -> None:
+    anything = PROFILE.model_copy(
+        update={
+            "promotion": PromotionSettings(min_neutral_accuracy=0, min_pss=0, min_fidelity=0, margin=1),
+            "evaluation": EvaluationSettings(problems=4, samples=1, roleplay_questions=1, resamples=50),
+        }
+    )
+    scripted = evaluated(weights, ROBUST, "scripted")
+    assert promote(anything, scripted).champion == "1"
+    asked = evaluate(anything, str(weights))
+    candidate = replace(asked, scorecards={"candidate": asked.scorecards["model"]}, models=scripted.models)
+    promotion = promote(anything, candidate)
+    card = promotion.scorecards["candidate"]
+    # The same weights asked the same: the champion's registered scorecard, of other questions, is not what is compared.
+    assert promotion.scorecards["champion v1"].stability == card.stability
+    assert promotion.champion == "2"
