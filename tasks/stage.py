@@ -40,7 +40,7 @@ def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageR
     """Run a stage, or take its cached result where the directory is still what it was; says which."""
     logger = get_run_logger()
     state = task(*args, **kwargs, return_state=True)
-    result = state.result()
+    result: StageResult = state.result()
     if state.name == "Cached":
         if result.reference.exists():
             logger.info("%s: nothing changed; reusing %s (%s)", result.stage, result.path, result.digest[:12])
