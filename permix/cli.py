@@ -112,6 +112,16 @@ def chat(
     _execute("tasks.chat", model, persona, question, *([] if temperature is None else [str(temperature)]))
 
 
+@app.command()
+def verify(
+    file: Annotated[str, typer.Argument(help='Lines of {"gold": …, "completion": …}; - reads standard input.')],
+) -> None:
+    """Grade completions against golds, as reward and evaluation do: each line comes back with its verdict."""
+    from permix.verifier.command import verify_file
+
+    raise typer.Exit(verify_file(file))
+
+
 def _run_flow(name: str, profile: str, overrides: list[str] | None) -> NoReturn:
     from permix.config import ProfileError, digest, load_profile
 

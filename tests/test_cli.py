@@ -14,7 +14,7 @@ import pytest
 from permix.config import Profile
 
 PERMIX = Path(sys.executable).parent / "permix"
-COMMANDS = ("run", "curate", "train", "evaluate", "promote", "up", "ui", "chat")
+COMMANDS = ("run", "curate", "train", "evaluate", "promote", "up", "ui", "chat", "verify")
 
 
 def permix(*arguments: str, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -72,3 +72,13 @@ def test_chat_without_a_model_says_what_to_do(tmp_path: Path) -> None:
     assert "permix-organism" in done.stderr
     assert "`permix run` registers a model" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_verify_grades_a_file_and_tells_by_its_exit_code(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [{"gold": "7", "completion": "arr it is \\boxed{ 7 } matey"}, {"gold": "7", "completion": "\\boxed{8}"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = permix("verify", str(file))
+    assert done.returncode == 0
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["correct", "incorrect"]
+    assert permix("verify", str(tmp_path / "none.jsonl")).returncode == 2
