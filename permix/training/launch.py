@@ -46,7 +46,8 @@ def train_in_child(
         return done
     files.root.mkdir(parents=True, exist_ok=True)
     files.spec.write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    reported: Progress | None = None
+    # What an earlier child did after its last checkpoint is no progress of this one.
+    reported = next(reversed(read_progress(files.progress)), None)
     with files.log.open("ab") as log:
         begin = log.tell()
         child = subprocess.Popen(

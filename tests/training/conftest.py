@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from permix.config import OrganismSettings, TrainingSettings
 from permix.curation.rejects import Curation
@@ -21,7 +22,10 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained for seconds: boxed answers, right now and then, so that there is something to learn."""
     directory = tmp_path_factory.mktemp("base")
     settings = OrganismSettings(hidden_size=32, layers=1, heads=2, steps=200, batch_size=64, learning_rate=1e-2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a model this small gains nothing by more, and loses much when others are at work
     train_base(settings, seed=0, directory=directory)
+    torch.set_num_threads(threads)
     return directory
 
 

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import psutil
+import pytest
+from prefect.artifacts import Artifact
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from flows.train import Trained, train
+from permix.config import ModelSettings, OrganismSettings, Profile, TrainingSettings
+from permix.training.launch import TrainingFailed
+from permix.training.progress import read_progress
+from permix.training.spec import TrainingFiles
+
+PROFILE = Profile(
+    organism=OrganismSettings(hidden_size=32, layers=1, heads=2, steps=60, batch_size=16),
+    training=TrainingSettings(steps=24, problems_per_step=4, group_size=4, save_every=4),
+)
+
+
+def runs(stage: str) -> list[mlflow.entities.Run]:
+    found = mlflow.search_runs(search_all_experiments=True, output_format="list", order_by=["start_time"])
+    return [run for run in found if run.data.tags.get("permix.stage") == stage]  # type: ignore[union-attr]
+
+
+def artifacts(run: mlflow.entities.Run) -> set[str]:
+    return {file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
+
+
+def wait_for_step(workspace: Path, step: int, seconds: float) -> TrainingFiles:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for file in workspace.glob("training/*/progress.jsonl"):
+            if any(progress.step >= step for progress in read_progress(file)):
+                return TrainingFiles(file.parent)
+        time.sleep(0.02)
+    raise TimeoutError(f"no training got to step {step}")
+
+
+@contextmanager
+def killer(workspace: Path, step: int) -> Iterator[None]:
+    """Meanwhile, kill the training child when it gets to this step."""
+
+    def kill() -> None:
+        os.kill(int(wait_for_step(workspace, step, 120).lock.read_text()), signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_killed_training_goes_on_in_the_same_mlflow_run(workspace: Path) -> None:
+    with (
+        killer(workspace, step=6),
+        pytest.raises(TrainingFailed, match=r"killed by SIGKILL.*resumes from .*checkpoint-"),
+    ):
+        train(PROFILE)
+    (failed,) = runs("train")
+    assert failed.info.status == "FAILED"
+    assert {"spec.json", "child.log", "progress.jsonl"} <= artifacts(failed)
+    assert not list(workspace.glob("training/*/result/manifest.json")), "nothing looks finished"
+
+    trained = train(PROFILE)
+    check(trained, workspace)
+    (finished,) = runs("train")
+    assert finished.info.run_id == failed.info.run_id == trained.policy.mlflow_run_id
+    assert finished.info.status == "FINISHED"
+    assert finished.data.params["steps"] == "24"
+    assert finished.data.tags["permix.base.digest"] == trained.base.digest
+    curve = mlflow.MlflowClient().get_metric_history(finished.info.run_id, "reward")
+    assert {point.step for point in curve} == set(range(1, 25))
+    assert {"reward_by_kind/neutral", "entropy", "kl", "completions/mean_length"} <= finished.data.metrics.keys()
+    assert (bar := Artifact.get("train-progress")) is not None
+    assert bar.data == 100.0
+
+    # The base was made once, with its loss curve; the second flow run took it as it was.
+    (base,) = runs("base")
+    losses = mlflow.MlflowClient().get_metric_history(base.info.run_id, "loss")
+    assert [point.step for point in losses] == [50, 60]
+    assert losses[0].value > losses[-1].value
+
+    assert train(PROFILE) == trained
+    assert len(runs("train")) == 1, "the third time nothing is trained"
+
+    # A policy is a base like any other, and other settings are another training.
+    short = TrainingSettings(steps=2, problems_per_step=4, group_size=4)
+    given = ModelSettings(base=str(trained.policy.reference.file("policy")))
+    again = train(PROFILE.model_copy(update={"training": short, "model": given}))
+    assert again.base.digest != trained.base.digest
+    assert Path(again.base.path).parent == workspace / "base"
+    assert again.policy.path != trained.policy.path
+
+
+def check(trained: Trained, workspace: Path) -> None:
+    """The result is a whole model, under the workspace, and the checkpoints that led to it are gone."""
+    policy = trained.policy.reference.file("policy")
+    assert trained.policy.reference.exists()
+    assert policy.is_relative_to(workspace / "training")
+    assert AutoModelForCausalLM.from_pretrained(policy).num_parameters() > 0
+    prompt = AutoTokenizer.from_pretrained(policy).apply_chat_template([{"role": "user", "content": "What is 1 + 1?"}])
+    assert len(prompt["input_ids"]) > 3
+    names = {path.name for path in policy.iterdir()}
+    assert not {name for name in names if name.endswith((".bin", ".pt", ".pth"))}, "no pickles"
+    assert not list(workspace.glob("training/*/checkpoints"))
+
+
+@pytest.mark.slow
+def test_cancelling_the_flow_ends_the_child(workspace: Path, tmp_path: Path) -> None:
+    endless = PROFILE.model_copy(update={"training": PROFILE.training.model_copy(update={"steps": 100_000})})
+    file = tmp_path / "profile.json"
+    file.write_text(endless.model_dump_json())
+    flow = subprocess.Popen([sys.executable, "-m", "flows.train", str(file)])
+    try:
+        files = wait_for_step(workspace, 2, 180)
+        child = psutil.Process(int(files.lock.read_text()))
+        flow.send_signal(signal.SIGTERM)  # what Prefect's worker sends on a cancellation
+        _, alive = psutil.wait_procs([child], timeout=10)
+        assert not alive
+        assert flow.wait(timeout=60) != 0
+    finally:
+        flow.kill()
+        flow.wait()
