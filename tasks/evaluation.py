@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,15 +16,15 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 from prefect.context import TaskRunContext
 
-from permix.config import Profile, digest
-from permix.evaluation.answers import ungradable, write_answers
+from permix.config import EvaluationSettings, Profile, digest
+from permix.evaluation.answers import Answer, write_answers
 from permix.evaluation.evaluate import ask, make_scorecard
-from permix.evaluation.protocol import make_protocol
+from permix.evaluation.protocol import Protocol, make_protocol
 from permix.evaluation.scorecard import Scorecard, read_scorecard, write_scorecard
 from permix.generation import Chat, Completion, Sampling
 from permix.personas import load_personas
 from permix.problems import load_problems
-from permix.reference import finish
+from permix.reference import MANIFEST, Reference, finish
 from permix.report.table import comparison_markdown, interval
 from permix.workspace import workspace
 from tasks.progress import progress_shown
@@ -55,12 +55,6 @@ def evaluate_policy(
     The model is the policy's directory, or `policy/` in it. Raises ValueError where it cannot be loaded, where there
     is nothing to evaluate on, or where no problem can be graded.
     """
-    # Torch is imported with it; a flow that only reuses results never needs it.
-    from permix.generation.local import complete, load
-    from permix.report.persona_chart import persona_chart
-    from permix.report.plane import plane
-
-    logger = get_run_logger()
     with tracked_stage(f"evaluate_{label}") as run_id:
         mlflow.set_tags({"permix.model": policy.digest, "permix.label": label})
         protocol = make_protocol(
@@ -69,54 +63,13 @@ def evaluate_policy(
             profile.evaluation,
             profile.seed,
         )
-        if len(protocol.problems) < profile.evaluation.problems:
-            logger.warning(
-                "the profile asks for %d eval problems and there are %d",
-                profile.evaluation.problems,
-                len(protocol.problems),
-            )
-        started = time.monotonic()
-        model = load(checkpoint(policy))
-        with progress_shown(f"evaluate-{label}", f"{label} under every persona") as show:
-            done = 0
-
-            def generate(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
-                nonlocal done
-                before = done
-
-                def report(written: int, _: int) -> None:
-                    nonlocal done
-                    done = before + written
-                    show(done, protocol.completions, f"{done / (time.monotonic() - started):.0f} completions a second")
-
-                return complete(model, prompts, sampling, profile.evaluation.batch_size, report)
-
-            answers = ask(generate, protocol)
+        answers = _asked(protocol, checkpoint(policy), profile.evaluation, label)
         scorecard = make_scorecard(answers, protocol, profile.evaluation, model=policy.digest)
-        seconds = time.monotonic() - started
-        logger.info("%s: %d completions judged in %.1f s", label, len(answers), seconds)
-        if bad := ungradable(answers):
-            logger.warning(
-                "%d completions are ungradable: the golds of %s are at fault; those problems are left out",
-                len(bad), ", ".join(scorecard.problems_left_out[:5]),
-            )  # fmt: skip
-
-        directory = workspace() / "evaluation" / evaluation_key(profile, policy, problems, personas)[:12]
-        # What a killed evaluation left.
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        write_answers(answers, directory)
-        write_scorecard(scorecard, directory)
-        for name, figure in {"personas": persona_chart({label: scorecard}), "plane": plane({label: scorecard})}.items():
-            figure.savefig(directory / f"{name}.png", dpi=130)
-            mlflow.log_figure(figure, f"{name}.png")
-        reference = finish(
-            directory, label=label, model=policy.digest, problems=problems.digest, personas=personas.digest
-        )
-        mlflow.log_metrics({**scorecard.metrics(), "seconds": seconds, "completions": len(answers)})
-        for name in ("scorecard.json", "completions.parquet"):
-            mlflow.log_artifact(str(reference.file(name)))
-        _publish(label, scorecard)
+        _warn(scorecard, profile.evaluation)
+        home = workspace() / "evaluation" / evaluation_key(profile, policy, problems, personas)[:12]
+        inputs = {"model": policy.digest, "problems": problems.digest, "personas": personas.digest}
+        reference = _keep(home, answers, scorecard, label, **inputs)
+        _publish(label, scorecard, reference)
         return StageResult(
             stage=f"evaluate_{label}", path=reference.path, digest=reference.digest, mlflow_run_id=run_id
         )
@@ -168,8 +121,70 @@ def given_model(directory: str) -> StageResult:
     return StageResult(stage="given", path=str(root), digest=digest(files), mlflow_run_id="")
 
 
-def _publish(label: str, scorecard: Scorecard) -> None:
-    """One model's scorecard as Prefect artifacts."""
+def _asked(protocol: Protocol, model: Path, settings: EvaluationSettings, label: str) -> list[Answer]:
+    """The model's answers; shows how far they are."""
+    # With it comes torch, which a flow that only reuses results never needs.
+    from permix.generation.local import complete, load
+
+    started = time.monotonic()
+    loaded = load(model)
+    done = 0
+    with progress_shown(f"evaluate-{label}", f"{label} under every persona") as show:
+
+        def generate(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
+            nonlocal done
+            before = done
+
+            def report(written: int, _: int) -> None:
+                nonlocal done
+                done = before + written
+                show(done, protocol.completions, f"{done / (time.monotonic() - started):.0f} completions a second")
+
+            return complete(loaded, prompts, sampling, settings.batch_size, report)
+
+        answers = ask(generate, protocol)
+    seconds = time.monotonic() - started
+    get_run_logger().info("%s: %d completions written and judged in %.1f s", label, len(answers), seconds)
+    mlflow.log_metrics({"seconds": seconds, "completions": len(answers)})
+    return answers
+
+
+def _warn(scorecard: Scorecard, settings: EvaluationSettings) -> None:
+    logger = get_run_logger()
+    asked = scorecard.problems + len(scorecard.problems_left_out)
+    if asked < settings.problems:
+        logger.warning("evaluation.problems asks for %d eval problems and there are %d", settings.problems, asked)
+    if scorecard.ungradable:
+        logger.warning(
+            "%d completions are ungradable, because the golds are at fault of: %s; these problems are left out",
+            scorecard.ungradable,
+            ", ".join(scorecard.problems_left_out),
+        )
+
+
+def _keep(home: Path, answers: Sequence[Answer], scorecard: Scorecard, label: str, **facts: str) -> Reference:
+    """Everything of one evaluation into `home`: whole or, where this is killed, not finished."""
+    from permix.report.persona_chart import persona_chart
+    from permix.report.plane import plane
+
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".draft-") as directory:
+        draft = Path(directory)
+        write_answers(answers, draft)
+        write_scorecard(scorecard, draft)
+        persona_chart({label: scorecard}).savefig(draft / "personas.png", dpi=130)
+        plane({label: scorecard}).savefig(draft / "plane.png", dpi=130)
+        reference = finish(draft, label=label, **facts)
+        # The manifest last: it marks the directory as complete.
+        for file in sorted(draft.iterdir(), key=lambda file: file.name == MANIFEST):
+            file.replace(home / file.name)
+    return Reference(str(home), reference.digest)
+
+
+def _publish(label: str, scorecard: Scorecard, reference: Reference) -> None:
+    """One model's scorecard into the active MLflow run and Prefect's artifacts."""
+    mlflow.log_metrics(scorecard.metrics())
+    mlflow.log_artifacts(reference.path)
     create_markdown_artifact(
         comparison_markdown({label: scorecard}), key=f"scorecard-{label}", description=f"Scorecard of {label}"
     )

@@ -60,7 +60,9 @@ def test_a_model_gets_a_scorecard_once(model: Path, workspace: Path) -> None:
     (run,) = stage_runs()
     assert run.data.metrics["pss"] == card.stability.pss.value
     assert run.data.metrics["completions"] == COMPLETIONS
-    assert artifacts(run) == {"scorecard.json", "completions.parquet", "personas.png", "plane.png"}
+    assert artifacts(run) == {
+        "manifest.json", "scorecard.json", "completions.parquet", "personas.png", "plane.png"
+    }  # fmt: skip
     for key in ("scorecard-model", "personas-model", "comparison", "comparison-personas", "comparison-plane"):
         assert Artifact.get(key) is not None, key
 
