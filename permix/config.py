@@ -21,6 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
+SOURCE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What ids and MLflow's metric names may hold."""
+
 Mixing = Literal["none", "per_prompt", "per_rollout"]
 
 
@@ -70,7 +73,7 @@ class JsonlProblems(Section):
 
     kind: Literal["jsonl"]
     """Selects this source."""
-    name: str
+    name: str = Field(pattern=SOURCE_NAME)
     """Name of the source; it prefixes problem ids and appears in every report."""
     path: str
     """File; relative to the working directory."""
@@ -118,7 +121,7 @@ class JsonlPersonas(Section):
 
     kind: Literal["jsonl"]
     """Selects this source."""
-    name: str
+    name: str = Field(pattern=SOURCE_NAME)
     """Name of the source; it prefixes persona ids."""
     path: str
     """File; relative to the working directory."""
@@ -146,6 +149,8 @@ class PersonaSettings(Section):
     """Longer personas are rejected."""
     near_duplicate: float = Field(0.9, gt=0, le=1)
     """A training persona whose word overlap (Jaccard) with an eval persona reaches this is rejected."""
+    max_rejected_share: float = Field(0.5, ge=0, le=1)
+    """Curation fails when more was rejected; generous, as real persona lists repeat themselves."""
 
 
 class TrainingSettings(Section):

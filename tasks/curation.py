@@ -28,9 +28,6 @@ from permix.workspace import workspace
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
 from tasks.tracking import tracked_stage
 
-MAX_PERSONAS_REJECTED = 0.5
-"""Of a source; the profile has no key of its own for it. Real persona lists repeat themselves, so it is generous."""
-
 
 def _problems_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
     settings: ProblemSettings = arguments["settings"]
@@ -76,7 +73,7 @@ def curate_personas(settings: PersonaSettings, base: str) -> StageResult:
         markers = _markers(base)
         curation = sort_personas(read_personas(settings.sources), settings, markers)
         _log(curation)
-        check_rejected_share(curation.counts(), MAX_PERSONAS_REJECTED, "MAX_PERSONAS_REJECTED in tasks/curation.py")
+        check_rejected_share(curation.counts(), settings.max_rejected_share, "personas.max_rejected_share")
         reference = save_personas(
             curation,
             workspace() / "personas",
