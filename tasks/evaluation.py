@@ -50,7 +50,9 @@ def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
 def evaluate_policy(
     profile: Profile, policy: StageResult, problems: StageResult, personas: StageResult, label: str
 ) -> StageResult:
-    """Stability and fidelity of a model into `evaluation/<key12>`; `label` (base, candidate) names it in reports.
+    """Stability and fidelity of a model into `evaluation/<key12>`; `label` names it in reports.
+
+    A label (`base`, `candidate`) is of lower-case letters, digits and dashes, for Prefect's sake.
 
     The model is the policy's directory, or `policy/` in it. Raises ValueError where it cannot be loaded, where there
     is nothing to evaluate on, or where no problem can be graded.
