@@ -1,17 +1,16 @@
 """Flow: scorecards of the profile's base model and trained policy, side by side; or of one given model.
 
-python -m flows.evaluate PROFILE_JSON_FILE      (`permix evaluate --profile NAME` does this)
+python -m flows.evaluate PROFILE_JSON_FILE [MODEL_DIRECTORY]      (`permix evaluate --profile NAME` does this)
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefect import flow
 from rich.console import Console
 
+from flows.command import run_as_command
 from flows.curate import curate
 from flows.train import train
 from permix.config import Profile
@@ -55,8 +54,7 @@ def evaluate(profile: Profile = Profile(), model: str | None = None) -> Evaluate
 
 
 if __name__ == "__main__":
-    file, *given = sys.argv[1:]
-    evaluated = evaluate(Profile.model_validate_json(Path(file).read_text(encoding="utf-8")), *given)
+    evaluated = run_as_command(evaluate)
     cards = {label: read_scorecard(result.path) for label, result in evaluated.scorecards.items()}
     Console().print(comparison_table(cards, "Evaluation"))
     for label, result in evaluated.scorecards.items():
