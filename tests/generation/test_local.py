@@ -64,7 +64,7 @@ def test_tokens_are_drawn_from_the_models_distribution(model: LanguageModel, tem
     with torch.inference_mode():
         expected = (model.model(**inputs).logits[0, -1] / temperature).softmax(-1).double()
     names = [model.tokenizer.decode([i], skip_special_tokens=True).strip() for i in range(len(expected))]
-    counts = {name: 0 for name in names}
+    counts = dict.fromkeys(names, 0)
     for completion in samples:
         counts[completion.text] += 1
     shares: dict[str, float] = dict.fromkeys(counts, 0.0)
