@@ -11,6 +11,7 @@ from typing import Any
 import sympy
 
 from permix.verifier.expression import Expr
+from permix.verifier.form import UndecidedError
 from permix.verifier.lexer import FUNCTIONS, NotAValueError
 
 _CONSTANTS = {"pi": sympy.pi, "e": sympy.E, "i": sympy.I, "oo": sympy.oo}
@@ -20,9 +21,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def proves_equal(gold: Expr, answer: Expr) -> bool:
-    """Whether SymPy can show that the difference of two scalars is zero. May run for ever; the worker is killed then.
+    """Whether the difference of two scalars is zero. May run for ever; the worker is killed then.
 
-    The pair agrees in floating point already, so what is missing is a proof, not a refutation.
+    The pair agrees in floating point already, so what is missing is a proof. Raises UndecidedError if SymPy has none.
     """
     left, right = build(gold), build(answer)
     difference = left - right
@@ -30,7 +31,9 @@ def proves_equal(gold: Expr, answer: Expr) -> bool:
         return True
     if difference.is_number and _is_refuted(difference):
         return False
-    return any(_is_zero_after(step, difference) for step in _STEPS)
+    if any(_is_zero_after(step, difference) for step in _STEPS):
+        return True
+    raise UndecidedError("unproved")
 
 
 def _is_zero_after(step: Callable[[Any], Any], difference: Any) -> bool:

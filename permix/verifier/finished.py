@@ -15,7 +15,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from permix.verifier.expression import Expr, is_matrix, symbols
-from permix.verifier.form import Forms, TooLargeError
+from permix.verifier.form import Forms, UndecidedError
 from permix.verifier.lexer import NotAValueError
 
 _STRUCTURES = frozenset({"tuple", "set", "list", "ratio", "union", "minus", "matrix", "row", "named", "chain"})
@@ -59,7 +59,7 @@ def _finished_scalar(expr: Expr) -> bool:
         try:
             if forms.of(expr).rational is not None:
                 return False  # a rational number, and not written as one
-        except (TooLargeError, NotAValueError):
+        except (UndecidedError, NotAValueError):
             return False
     if expr.op in _WORK:
         return (
@@ -122,7 +122,7 @@ def _nothing_in_common(terms: tuple[Expr, ...]) -> bool:
             continue
         try:
             form = forms.of(term)
-        except (TooLargeError, NotAValueError):
+        except (UndecidedError, NotAValueError):
             return False
         if len(form.bottom) > 1:
             continue

@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 from permix.verifier.expression import Expr, symbols
 
 _EPSILON = 2.0**-50
-_SAMPLES = 4
+# Some functions are real only for small, large or negative arguments.
+_SCALES = (1, 3, 40, -2)
 
 
 class Approximate(NamedTuple):
@@ -35,25 +36,39 @@ _CONSTANTS = {"pi": complex(math.pi), "e": complex(math.e), "i": 1j}
 
 
 def comparison(left: Expr, right: Expr) -> Literal["differ", "agree", "unknown"]:
-    """Compare two scalars at a few fixed points of their variables; `unknown` where neither can be computed."""
+    """Compare two scalars at a few fixed points of their variables; `unknown` where they cannot be computed.
+
+    Where both are real at some point, only such points count: x√x and √(x³) are one function of a real variable,
+    though not of a negative one.
+    """
     names = sorted(symbols(left) | symbols(right))
-    agreed = False
-    for sample in range(_SAMPLES if names else 1):
-        point = {name: _coordinate(name, sample) for name in names}
+    seen: dict[bool, set[str]] = {True: set(), False: set()}
+    for scale in _SCALES if names else (1,):
+        point = {name: _coordinate(name, scale) for name in names}
         try:
             one, other = evaluate(left, point), evaluate(right, point)
         except (ArithmeticError, ValueError, KeyError):
             continue
-        gap = abs(one.value - other.value)
-        size = max(abs(one.value), abs(other.value))
-        error = one.error + other.error
-        if not math.isfinite(gap + error):
-            continue
-        if gap > 4 * error and gap > 1e-9 * size:
-            return "differ"
-        # An error as large as the values says nothing.
-        agreed = agreed or error < 1e-6 * size or size == 0
-    return "agree" if agreed else "unknown"
+        complex_ = _is_complex(one) and _is_complex(other)
+        seen[not complex_].add(_alike(one, other))
+    found = seen[True] - {"unknown"} or seen[False]
+    if "differ" in found:
+        return "differ"
+    return "agree" if "agree" in found else "unknown"
+
+
+def _alike(one: Approximate, other: Approximate) -> str:
+    gap, size, error = abs(one.value - other.value), max(abs(one.value), abs(other.value)), one.error + other.error
+    if not math.isfinite(gap + error):
+        return "unknown"
+    if gap > 4 * error and gap > 1e-9 * size:
+        return "differ"
+    # An error as large as the values says nothing.
+    return "agree" if error < 1e-6 * size or size == 0 else "unknown"
+
+
+def _is_complex(value: Approximate) -> bool:
+    return abs(value.value.imag) > 4 * value.error
 
 
 def evaluate(expr: Expr, point: dict[str, complex]) -> Approximate:
@@ -145,7 +160,6 @@ def _root(radicand: Approximate, index: Approximate) -> Approximate:
     return _through(lambda z: z ** (1 / degree), radicand)
 
 
-def _coordinate(name: str, sample: int) -> complex:
-    """A fixed value for a variable: neither whole nor the same for two names; negative in the last sample."""
-    value = 0.3 + (zlib.crc32(f"{name} {sample}".encode()) % 10_007) / 4_000
-    return complex(-value if sample == _SAMPLES - 1 else value)
+def _coordinate(name: str, scale: int) -> complex:
+    """A fixed value for a variable: not whole, and not the same for two names."""
+    return complex(scale * (0.3 + zlib.crc32(f"{name} {scale}".encode()) % 10_007 / 10_000))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from permix.verifier.compare import NeedsAlgebraError, Prove, same
 from permix.verifier.expression import Expr, is_matrix, symbols
 from permix.verifier.finished import finished
-from permix.verifier.form import Forms, TooLargeError
+from permix.verifier.form import Forms, UndecidedError
 from permix.verifier.lexer import NotAValueError, plain_text, words
 from permix.verifier.parser import parse
 from permix.verifier.verdict import Ruling
@@ -51,7 +51,7 @@ def read_gold(text: str) -> Gold:
                 _check(reading)
         except NotAValueError:
             problem = "gold is not a value" if readings else "unparseable gold"
-        except TooLargeError:
+        except UndecidedError:
             problem = "gold too large"
     return Gold(readings, all(map(finished, readings)), any(map(_has_text, readings)), problem)
 
@@ -78,7 +78,7 @@ def settle(gold_text: str, answer: str, prove: Prove) -> Ruling:
         if gold.finished and not any(map(finished, answers)):
             return Ruling("incorrect", "unfinished")
         return _ruling(any(same(one, other, prove) for one in gold.readings for other in answers))
-    except (NotAValueError, TooLargeError) as error:
+    except (NotAValueError, UndecidedError) as error:
         return Ruling("incorrect", str(error))
 
 
@@ -100,7 +100,7 @@ def _check(expr: Expr) -> None:
     if expr.op in _SCALARS and not is_matrix(expr):
         try:
             Forms().of(expr)
-        except TooLargeError:
+        except UndecidedError:
             # A polynomial too large to expand can still be compared, number by number and by SymPy.
             if not symbols(expr):
                 raise

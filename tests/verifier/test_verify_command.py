@@ -1,0 +1,87 @@
+"""`permix verify`: lines in, the same lines with verdicts out."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from permix.verifier.command import verify_file
+
+LINES = [
+    '{"gold": "7", "completion": "aye \\\\boxed{7}", "id": 1}',
+    '{"gold": "7", "completion": "aye \\\\boxed{8}"}',
+    "not json",
+    '{"gold": "\\\\frac{1", "completion": "\\\\boxed{1}"}',
+    '["7", "7"]',
+    '{"gold": "7"}',
+    '{"gold": 7, "completion": "\\\\boxed{7}"}',
+    "",
+    '{"gold": "½", "completion": "\\\\boxed{\\\\frac12} 😀 \\ud800"}',
+]
+
+
+def run(path: str) -> tuple[int, list[dict[str, object]], str]:
+    output, log = io.StringIO(), io.StringIO()
+    status = verify_file(path, output, log)
+    return status, [json.loads(line) for line in output.getvalue().splitlines()], log.getvalue()
+
+
+def test_lines_come_back_in_order_with_verdicts(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes("\n".join(LINES).encode() + b'\n{"gold": "\xff"}\n')
+    status, rows, log = run(str(path))
+    assert status == 1
+    assert [(row["verdict"], row["answer"], row["reason"]) for row in rows] == [
+        ("correct", "7", "equal"),
+        ("incorrect", "8", "different"),
+        ("ungradable", "1", "unparseable gold"),
+        ("correct", "\\frac12", "equal"),
+    ]
+    assert rows[0]["id"] == 1
+    assert rows[3]["completion"] == "\\boxed{\\frac12} 😀 \ud800"
+    for number, fault in [
+        (3, "not JSON"),
+        (5, "a list, not an object"),
+        (6, 'no "completion"'),
+        (7, '"gold" is a int'),
+    ]:
+        assert f"line {number}: {fault}" in log
+    assert "line 10: not JSON" in log
+    assert "4 lines in" in log
+    assert "2 correct, 1 incorrect, 1 ungradable, 5 malformed" in log
+    assert "a second" in log
+
+
+def test_more_lines_than_a_batch(tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps({"gold": str(n), "completion": f"\\boxed{{{n}}}"}) + "\n" for n in range(4_500)))
+    status, rows, _ = run(str(path))
+    assert status == 0
+    assert [row["gold"] for row in rows] == [str(n) for n in range(4_500)]
+    assert {row["verdict"] for row in rows} == {"correct"}
+
+
+def test_a_missing_file_is_named() -> None:
+    status, rows, log = run("nowhere.jsonl")
+    assert (status, rows) == (2, [])
+    assert "no file nowhere.jsonl" in log
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES[0].encode())))
+    status, rows, _ = run("-")
+    assert status == 0
+    assert [row["verdict"] for row in rows] == ["correct"]
+
+
+def test_the_command_is_light_to_import() -> None:
+    code = (
+        "import sys, permix.verifier.command; print([m for m in ('sympy', 'torch', 'math_verify') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
