@@ -5,13 +5,12 @@ python -m flows.promote PROFILE_JSON_FILE      (`permix promote --profile NAME` 
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefect import flow, get_run_logger
 from rich.console import Console
 
+from flows.command import run_as_command
 from flows.evaluate import Evaluated, evaluate
 from permix.config import Profile
 from permix.evaluation.scorecard import Scorecard, read_scorecard
@@ -106,5 +105,4 @@ def summary(promotion: Promotion) -> str:
 
 
 if __name__ == "__main__":
-    done = promote(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    Console(highlight=False).print(summary(done), markup=False)
+    Console(highlight=False).print(summary(run_as_command(promote)), markup=False)

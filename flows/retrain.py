@@ -7,9 +7,7 @@ Each flow runs the ones before it as subflows; a stage whose inputs have not cha
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import mlflow
 import prefect.runtime.flow_run
@@ -17,6 +15,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
+from flows.command import run_as_command
 from flows.evaluate import evaluate
 from flows.promote import Promotion, promote, summary
 from permix.config import Profile
@@ -84,7 +83,4 @@ def show(done: Retrained, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    show(
-        retrain(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8"))),
-        Console(highlight=False),
-    )
+    show(run_as_command(retrain), Console(highlight=False))

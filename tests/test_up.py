@@ -138,6 +138,24 @@ def test_a_deployed_flow_runs_in_the_workspace_and_against_the_servers(running: 
     assert [artifact.path for artifact in serverless.list_artifacts(run.info.run_id)] == ["profile.json"]
 
 
+@pytest.mark.slow
+def test_a_training_that_is_left_running_ends_with_everything_else(running: Running) -> None:
+    # The fixture, taken down after this, looks for processes that are left; the training's child is in a session of
+    # its own, three processes down.
+    [train] = [d for d in running.api("deployments/filter") if d["entrypoint"].endswith(":train")]
+    profile = {
+        "organism": {"hidden_size": 32, "layers": 1, "heads": 2, "steps": 60},
+        "training": {"steps": 100_000},
+    }
+    running.api(f"deployments/{train['id']}/create_flow_run", parameters={"profile": profile})
+
+    def training() -> list[psutil.Process]:
+        family = psutil.Process(running.process.pid).children(recursive=True)
+        return [process for process in family if "permix.training.child" in process.cmdline()]
+
+    assert wait_for(training, 120)
+
+
 @pytest.mark.parametrize("option", ["--prefect-port", "--mlflow-port"])
 def test_a_port_in_use_is_named_with_its_option(option: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
