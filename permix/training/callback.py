@@ -14,7 +14,7 @@ from permix.training.spec import TrainingFiles
 
 
 class Diverged(ArithmeticError):
-    """The loss is no longer a number."""
+    """The loss or its gradient is no longer a number."""
 
 
 class Bookkeeping(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
@@ -33,14 +33,15 @@ class Bookkeeping(TrainerCallback):  # type: ignore[misc]  # transformers is unt
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
-        """Report a step. Raises Diverged on a loss that is not a number: its step must not reach a checkpoint."""
+        """Report a step. Raises Diverged before a step whose loss or gradient is no number reaches a checkpoint."""
         if "loss" not in logs:
             return  # the trainer's summary at the end
-        if not math.isfinite(logs["loss"]):
-            raise Diverged(
-                f"the loss is {logs['loss']} at step {state.global_step}; set a lower training.learning_rate, "
-                "or a higher training.kl"
-            )
+        for what in ("loss", "grad_norm"):
+            if not math.isfinite(logs[what]):
+                raise Diverged(
+                    f"{what} is {logs[what]} at step {state.global_step}: set a lower training.learning_rate, "
+                    "or a higher training.kl"
+                )
         if state.is_world_process_zero:
             progress = Progress(
                 step=state.global_step,

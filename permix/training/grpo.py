@@ -23,6 +23,7 @@ from permix.training.reward import VerifiedReward
 from permix.training.spec import TrainingSpec
 
 WARM_UP = 10
+"""Optimizer steps to the full learning rate; fewer in a run of under a hundred."""
 
 
 class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped

@@ -9,7 +9,7 @@ from permix.personas.schema import NEUTRAL, Persona
 from permix.verifier import verify
 
 PERSONA_CURVES = 50
-"""Personas with a curve of their own: what a person can still look through. Kinds have theirs always."""
+"""Personas with a curve of their own, the first of the set: what a person can look through. Kinds always have one."""
 
 
 class VerifiedReward:

@@ -13,6 +13,8 @@ from pathlib import Path
 import mlflow
 import psutil
 import pytest
+import torch
+from prefect import flow
 from prefect.artifacts import Artifact
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -21,11 +23,25 @@ from permix.config import ModelSettings, OrganismSettings, Profile, TrainingSett
 from permix.training.launch import TrainingFailed
 from permix.training.progress import read_progress
 from permix.training.spec import TrainingFiles
+from tasks.organism import make_base
+from tasks.stage import StageResult, run_stage
+from tasks.tracking import tracked_flow
+from tasks.training import training_key
 
 PROFILE = Profile(
     organism=OrganismSettings(hidden_size=32, layers=1, heads=2, steps=60, batch_size=16),
     training=TrainingSettings(steps=24, problems_per_step=4, group_size=4, save_every=4),
 )
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A model this small gains nothing by more threads, and loses much when others are at work on the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for the children
+    yield
+    torch.set_num_threads(before)
 
 
 def runs(stage: str) -> list[mlflow.entities.Run]:
@@ -94,13 +110,19 @@ def test_a_killed_training_goes_on_in_the_same_mlflow_run(workspace: Path) -> No
     assert train(PROFILE) == trained
     assert len(runs("train")) == 1, "the third time nothing is trained"
 
-    # A policy is a base like any other, and other settings are another training.
-    short = TrainingSettings(steps=2, problems_per_step=4, group_size=4)
+    # A policy is a base like any other.
     given = ModelSettings(base=str(trained.policy.reference.file("policy")))
-    again = train(PROFILE.model_copy(update={"training": short, "model": given}))
-    assert again.base.digest != trained.base.digest
-    assert Path(again.base.path).parent == workspace / "base"
-    assert again.policy.path != trained.policy.path
+    again = base_only(PROFILE.model_copy(update={"model": given}))
+    assert again.digest != trained.base.digest
+    assert Path(again.path).parent == workspace / "base"
+    key = training_key(PROFILE, again, trained.problems, trained.personas)
+    assert key != training_key(PROFILE, trained.base, trained.problems, trained.personas)
+
+
+@flow
+def base_only(profile: Profile) -> StageResult:
+    with tracked_flow(profile):
+        return run_stage(make_base, profile)
 
 
 def check(trained: Trained, workspace: Path) -> None:
@@ -121,14 +143,14 @@ def test_cancelling_the_flow_ends_the_child(workspace: Path, tmp_path: Path) -> 
     endless = PROFILE.model_copy(update={"training": PROFILE.training.model_copy(update={"steps": 100_000})})
     file = tmp_path / "profile.json"
     file.write_text(endless.model_dump_json())
-    flow = subprocess.Popen([sys.executable, "-m", "flows.train", str(file)])
+    running = subprocess.Popen([sys.executable, "-m", "flows.train", str(file)])
     try:
         files = wait_for_step(workspace, 2, 180)
         child = psutil.Process(int(files.lock.read_text()))
-        flow.send_signal(signal.SIGTERM)  # what Prefect's worker sends on a cancellation
+        running.send_signal(signal.SIGTERM)  # what Prefect's worker sends on a cancellation
         _, alive = psutil.wait_procs([child], timeout=10)
         assert not alive
-        assert flow.wait(timeout=60) != 0
+        assert running.wait(timeout=60) != 0
     finally:
-        flow.kill()
-        flow.wait()
+        running.kill()
+        running.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,19 +17,27 @@ from permix.problems import save_problems
 from permix.training.spec import TrainingSpec
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """A model this small gains nothing by more threads, and loses much when others are at work on the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # for the children
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="package")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained for seconds: boxed answers, right now and then, so that there is something to learn."""
     directory = tmp_path_factory.mktemp("base")
     settings = OrganismSettings(hidden_size=32, layers=1, heads=2, steps=200, batch_size=64, learning_rate=1e-2)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a model this small gains nothing by more, and loses much when others are at work
     train_base(settings, seed=0, directory=directory)
-    torch.set_num_threads(threads)
     return directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def curated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Directories of problems and personas: the organism's."""
     root = tmp_path_factory.mktemp("curated")
