@@ -34,7 +34,9 @@ def tracked_flow(profile: Profile) -> Iterator[str]:
     earlier = mlflow.search_runs(
         [experiment], f"tags.`{FLOW_RUN_TAG}` = '{flow_run_id}'", output_format="list", max_results=1
     )
-    with mlflow.start_run(run_id=earlier[0].info.run_id if earlier else None, run_name=None if earlier else name) as run:
+    with mlflow.start_run(
+        run_id=earlier[0].info.run_id if earlier else None, run_name=None if earlier else name
+    ) as run:
         mlflow.set_tags({FLOW_RUN_TAG: flow_run_id, "permix.commit": git_commit(), "permix.profile": profile.name})
         mlflow.log_dict(profile.model_dump(mode="json"), "profile.json")
         yield run.info.run_id

@@ -18,9 +18,6 @@ from permix.training.spec import TrainingFiles, TrainingSpec
 REPORT_SECONDS = 10.0
 GRACE_SECONDS = 3.0
 LOG_LINES = 15
-# GNU OpenMP's threads spin while they wait for each other. On two cores with one other busy process that made 20 steps
-# take 124 s instead of 23; on an idle machine the short spin costs 5 %. Ignored by other OpenMPs.
-THREADS = {"GOMP_SPINCOUNT": "1000"}
 
 
 class TrainingFailed(RuntimeError):
@@ -55,7 +52,7 @@ def train_in_child(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**THREADS, **os.environ, **parent_environment(), "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, **parent_environment(), "PYTHONUNBUFFERED": "1", **(environment or {})},
             # A group of its own: it ends as a whole, and the terminal's Ctrl-C reaches it through us only.
             start_new_session=True,
         )
