@@ -116,6 +116,13 @@ class OrganismPersonas(Section):
     """Selects this source."""
 
 
+class LibraryPersonas(Section):
+    """The project's own library: 130 personas of every kind, each written as a whole system prompt, with its split."""
+
+    kind: Literal["library"]
+    """Selects this source."""
+
+
 class JsonlPersonas(Section):
     """Personas in a local JSON-lines file, one object a line."""
 
@@ -137,7 +144,7 @@ class JsonlPersonas(Section):
     """Share of personas held out for evaluation, drawn by a hash of the text."""
 
 
-PersonaSource = Annotated[OrganismPersonas | JsonlPersonas, Field(discriminator="kind")]
+PersonaSource = Annotated[OrganismPersonas | LibraryPersonas | JsonlPersonas, Field(discriminator="kind")]
 
 
 class PersonaSettings(Section):
