@@ -17,6 +17,7 @@ from permix.config import PersonaSettings, PersonaSource, ProblemSettings, Probl
 from permix.curation.markers import Markers, model_markers, tokenizer_file
 from permix.curation.rejects import Curation, check_rejected_share
 from permix.curation.report import curation_markdown
+from permix.personas import library
 from permix.personas.curate import curate_personas as sort_personas
 from permix.personas.sources import read_personas
 from permix.personas.store import save_personas
@@ -130,8 +131,13 @@ def _publish(name: str, curation: Curation[Any], reference: Reference, targets: 
 
 def _files(sources: Sequence[ProblemSource | PersonaSource]) -> dict[str, str]:
     """SHA-256 of every file among the sources; a missing one has none (reading it will say so)."""
-    paths = [Path(source.path) for source in sources if source.kind == "jsonl"]
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing" for path in paths}
+    files = {source.path: Path(source.path) for source in sources if source.kind == "jsonl"}
+    if any(source.kind == "library" for source in sources):
+        files["library"] = library.FILE
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        for name, path in files.items()
+    }
 
 
 def _tokenizer(base: str) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from permix.config import JsonlPersonas, OrganismPersonas, PersonaSource
+from permix.config import JsonlPersonas, LibraryPersonas, OrganismPersonas, PersonaSource
 from permix.curation.rejects import Reject
 from permix.curation.rows import BadRow, Row, SourceError, read_jsonl
 from permix.curation.text import words
+from permix.personas.library import library_personas
 from permix.personas.schema import Persona, PersonaKind
 
 KINDS: tuple[PersonaKind, ...] = typing.get_args(PersonaKind)
@@ -29,6 +30,8 @@ def read_personas(sources: Iterable[PersonaSource]) -> Iterator[Persona | Reject
                 from permix.organism import world
 
                 yield from world.personas()
+            case LibraryPersonas():
+                yield from library_personas()
             case JsonlPersonas():
                 yield from _from_jsonl(source)
 

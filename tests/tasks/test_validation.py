@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from permix.config import OrganismPersonas, OrganismProblems, PersonaSettings, ProblemSettings
-from permix.curation.markers import Markers
+from permix.curation.markers import Markers, model_markers
 from permix.curation.rejects import Curation
 from permix.personas import Persona, save_personas
+from permix.personas.library import library_personas
 from permix.personas.sources import read_personas
 from permix.problems import Problem, save_problems
 from permix.problems.sources import read_problems
@@ -53,6 +54,13 @@ def test_good_sets_pass_and_leave_their_results_and_data_docs(tmp_path: Path) ->
         assert json.loads(results.read_text())["success"] is True
         pages = [page.read_text() for page in (results.parent / "data_docs").rglob("*.html")]
         assert any(words in page for page in pages)
+
+
+def test_the_library_passes(tmp_path: Path) -> None:
+    reference = save_personas(Curation(library_personas(), []), tmp_path / "personas")
+    frame = persona_frame(Path(reference.path), model_markers("organism"))
+    findings = check({"personas": frame}, {"personas": persona_expectations(PersonaSettings())}, tmp_path)
+    assert failed(findings) == {}
 
 
 EVAL_PROBLEM = next(problem for problem in PROBLEMS if problem.split == "eval")
