@@ -1,4 +1,7 @@
-"""Prompts in, completions out. `permix.generation.local` runs transformers models; it alone imports torch."""
+"""Prompts in, completions out.
+
+`local` runs transformers models (it alone imports torch), `server` asks any OpenAI-compatible server.
+"""
 
 from permix.generation.completion import Chat, Completion, Generate, Sampling
 

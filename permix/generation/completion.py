@@ -23,15 +23,22 @@ class Sampling:
     """Draw among the likeliest tokens that hold this share of the probability; 1 is all of them."""
     samples: int = 1
     """Completions for each prompt."""
+    first: int = 0
+    """Number of the first of them: with `first=4`, those that follow the first four."""
     seed: int = 0
     """A completion follows from the model, its prompt, its number among the samples, and this."""
 
     def __post_init__(self) -> None:
         """Refuse what no model could do."""
-        if self.max_tokens < 1 or self.samples < 1:
-            raise ValueError(f"max_tokens and samples must be at least 1, not {self.max_tokens} and {self.samples}")
+        if self.max_tokens < 1 or self.samples < 1 or self.first < 0:
+            raise ValueError(f"need max_tokens >= 1, samples >= 1 and first >= 0, not {self}")
         if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1:
             raise ValueError(f"need temperature >= 0, top_k >= 0 and 0 < top_p <= 1, not {self}")
+
+    @property
+    def numbers(self) -> range:
+        """Numbers of the samples of a prompt, in order."""
+        return range(self.first, self.first + self.samples)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def complete(
     completions: list[list[Completion]] = [[] for _ in prompts]
     done = 0
     for rows in _batches(encoded, max(1, batch_size // sampling.samples)):
-        noise = np.stack([_noise(texts[row], sample, sampling) for row in rows for sample in range(sampling.samples)])
+        noise = np.stack([_noise(texts[row], sample, sampling) for row in rows for sample in sampling.numbers])
         tokens = _generate(language_model, [encoded[row] for row in rows], noise, sampling)
         written = _read(language_model, tokens)
         for i, row in enumerate(rows):

@@ -38,6 +38,8 @@ def test_seed_sample_and_prompt_each_change_a_completion(model: LanguageModel) -
     one = complete(model, PROMPTS, Sampling(max_tokens=12, samples=2, seed=1))
     two = complete(model, PROMPTS, Sampling(max_tokens=12, samples=4, seed=1))
     assert [samples[:2] for samples in two] == one, "more samples leave the first ones as they were"
+    later = complete(model, PROMPTS, Sampling(max_tokens=12, samples=2, first=2, seed=1))
+    assert later == [samples[2:] for samples in two]
     assert complete(model, PROMPTS, Sampling(max_tokens=12, samples=2, seed=2)) != one
     texts = {completion.text for samples in two for completion in samples}
     assert len(texts) > 0.9 * 4 * len(PROMPTS)
