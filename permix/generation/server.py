@@ -136,7 +136,9 @@ def _read(server: Server, answer: ChatCompletion) -> Completion:
         raise ServerError(server, 200, f"a completion without text, ended by {choice.finish_reason!r}")
     if answer.usage is None:
         raise ServerError(server, 200, "the answer does not say how many tokens it took (usage)")
-    return Completion(choice.message.content.strip(), answer.usage.completion_tokens, choice.finish_reason == "stop")
+    # JSON can carry half a character (a surrogate), which no file can.
+    text = choice.message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return Completion(text.strip(), answer.usage.completion_tokens, choice.finish_reason == "stop")
 
 
 def _seed(prompt: Chat, sample: int, sampling: Sampling) -> int:

@@ -167,6 +167,16 @@ def test_an_empty_completion_is_one() -> None:
         assert complete(Server(url, "m"), [prompt("a")], Sampling(1)) == [[Completion("", 0, True)]]
 
 
+def test_half_a_character_does_not_reach_a_file() -> None:
+    async def answer(body: dict[str, Any]) -> Response:
+        whole = bytes(said("aye HALF 🏴").body).replace(b"HALF", b"\\ud83d")
+        return Response(whole, media_type="application/json")
+
+    with serving(answer) as url:
+        ((completion,),) = complete(Server(url, "m"), [prompt("a")], Sampling(1))
+    assert completion.text == "aye \N{REPLACEMENT CHARACTER} 🏴"
+
+
 @pytest.mark.parametrize(
     "wrong", [{"url": "localhost:8000"}, {"concurrency": 0}, {"timeout": 0}, {"retries": -1}], ids=str
 )
