@@ -68,15 +68,15 @@ class OrganismProblems(Section):
     """Selects this source."""
 
 
-class JsonlProblems(Section):
-    """Problems in a local JSON-lines file, one object a line."""
+class FileProblems(Section):
+    """Problems in a local file, one a row."""
 
-    kind: Literal["jsonl"]
+    kind: Literal["file"]
     """Selects this source."""
     name: str = Field(pattern=SOURCE_NAME)
     """Name of the source; it prefixes problem ids and appears in every report."""
-    path: str
-    """File; relative to the working directory."""
+    path: str = Field(pattern=r"\.(jsonl|csv|parquet)$")
+    """File, whose ending tells its format; relative to the working directory."""
     split: Literal["train", "eval"]
     """What the rows are for. No eval problem, nor one that overlaps with it, is ever trained on."""
     question: str = "problem"
@@ -93,7 +93,7 @@ class JsonlProblems(Section):
     """Column with the difficulty level, for reports by level."""
 
 
-ProblemSource = Annotated[OrganismProblems | JsonlProblems, Field(discriminator="kind")]
+ProblemSource = Annotated[OrganismProblems | FileProblems, Field(discriminator="kind")]
 
 
 class ProblemSettings(Section):
@@ -123,17 +123,17 @@ class LibraryPersonas(Section):
     """Selects this source."""
 
 
-class JsonlPersonas(Section):
-    """Personas in a local JSON-lines file, one object a line."""
+class FilePersonas(Section):
+    """Personas in a local file, one a row; in a .txt file, one a line."""
 
-    kind: Literal["jsonl"]
+    kind: Literal["file"]
     """Selects this source."""
     name: str = Field(pattern=SOURCE_NAME)
     """Name of the source; it prefixes persona ids."""
-    path: str
-    """File; relative to the working directory."""
+    path: str = Field(pattern=r"\.(jsonl|csv|parquet|txt)$")
+    """File, whose ending tells its format; relative to the working directory."""
     text: str = "persona"
-    """Column that holds the persona's description."""
+    """Column that holds the persona's description; a .txt file is that column."""
     template: str = "{persona}"
     """System prompt made of it; `{persona}` is replaced."""
     persona_kind: str = "everyday"
@@ -143,8 +143,14 @@ class JsonlPersonas(Section):
     eval_share: float = Field(0.5, ge=0, le=1)
     """Share of personas held out for evaluation, drawn by a hash of the text."""
 
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        if self.path.endswith(".txt") and self.kind_column is not None:
+            raise ValueError("a .txt file has no columns: leave kind_column out, and say persona_kind")
+        return self
 
-PersonaSource = Annotated[OrganismPersonas | LibraryPersonas | JsonlPersonas, Field(discriminator="kind")]
+
+PersonaSource = Annotated[OrganismPersonas | LibraryPersonas | FilePersonas, Field(discriminator="kind")]
 
 
 class PersonaSettings(Section):
@@ -312,7 +318,7 @@ def _explain(error: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         return f"{key}: {error['msg']} (got {error['input']!r})" if key else str(error["msg"])
-    # The tag of a discriminated union ("jsonl") is part of pydantic's loc but not of the user's key.
+    # The tag of a discriminated union ("file") is part of pydantic's loc but not of the user's key.
     valid = sorted(_fields_at(error["loc"][:-1]))
     near = difflib.get_close_matches(str(error["loc"][-1]), valid, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
