@@ -131,7 +131,7 @@ def _publish(name: str, curation: Curation[Any], reference: Reference, targets: 
 
 def _files(sources: Sequence[ProblemSource | PersonaSource]) -> dict[str, str]:
     """SHA-256 of every file among the sources; a missing one has none (reading it will say so)."""
-    files = {source.path: Path(source.path) for source in sources if source.kind == "jsonl"}
+    files = {source.path: Path(source.path) for source in sources if source.kind == "file"}
     if any(source.kind == "library" for source in sources):
         files["library"] = library.FILE
     return {

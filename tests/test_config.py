@@ -47,7 +47,7 @@ def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:
         ("training=3", "training: Input should be a valid dictionary"),
         ("seed.x=3", "seed has no keys of its own"),
         ("training.steps", "expected section.key=value, as in training.steps=50"),
-        ("problems.sources=[{kind: jsonl, name: a, path: b, split: train, quetion: c}]", "did you mean 'question'?"),
+        ("problems.sources=[{kind: file, name: a, path: b.csv, split: train, quetion: c}]", "did you mean 'question'?"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_fix(override: str, told: str) -> None:

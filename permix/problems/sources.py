@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from permix.config import JsonlProblems, OrganismProblems, ProblemSource
+from permix.config import FileProblems, OrganismProblems, ProblemSource
+from permix.curation.files import read_file
 from permix.curation.rejects import Reject
-from permix.curation.rows import BadRow, read_jsonl
+from permix.curation.rows import BadRow
 from permix.problems.schema import Problem
 
 
@@ -23,14 +24,14 @@ def read_problems(sources: Iterable[ProblemSource]) -> Iterator[Problem | Reject
                 from permix.organism import world
 
                 yield from world.problems()
-            case JsonlProblems():
-                yield from _from_jsonl(source)
+            case FileProblems():
+                yield from _from_file(source)
 
 
-def _from_jsonl(source: JsonlProblems) -> Iterator[Problem | Reject]:
+def _from_file(source: FileProblems) -> Iterator[Problem | Reject]:
     optional = {name: column for name in ("id", "subject", "level") if (column := getattr(source, name)) is not None}
     columns = [source.question, source.gold, *optional.values()]
-    for row in read_jsonl(Path(source.path), list(dict.fromkeys(columns))):
+    for row in read_file(Path(source.path), list(dict.fromkeys(columns))):
         if isinstance(row, BadRow):
             yield Reject(
                 id=f"{source.name}/{row.number}",

@@ -16,7 +16,7 @@ import pytest
 
 from flows.command import run_as_command
 from flows.curate import curate
-from permix.config import JsonlProblems, ProblemSettings, Profile
+from permix.config import FileProblems, ProblemSettings, Profile
 
 PERMIX = Path(sys.executable).parent / "permix"
 
@@ -35,7 +35,7 @@ def untouched() -> Iterator[None]:
 def test_a_failure_ends_with_what_to_mend_and_one_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = JsonlProblems(kind="jsonl", name="a", path="/nowhere.jsonl", split="train")
+    source = FileProblems(kind="file", name="a", path="/nowhere.jsonl", split="train")
     file = tmp_path / "profile.json"
     file.write_text(Profile(problems=ProblemSettings(sources=(source,))).model_dump_json(), encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["flows.curate", str(file)])

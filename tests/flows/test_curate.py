@@ -9,7 +9,7 @@ import pytest
 from prefect.artifacts import Artifact
 
 from flows.curate import curate, summary
-from permix.config import JsonlPersonas, PersonaSettings, Profile
+from permix.config import FilePersonas, PersonaSettings, Profile
 from permix.personas import load_personas
 from permix.problems import load_problems
 from tasks.validation import ValidationFailedError
@@ -59,7 +59,7 @@ def test_a_failed_expectation_stops_the_flow_and_names_itself_and_the_rows(tmp_p
     ]
     path = tmp_path / "personas.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    source = JsonlPersonas(kind="jsonl", name="here", path=str(path), kind_column="kind")
+    source = FilePersonas(kind="file", name="here", path=str(path), kind_column="kind")
     with pytest.raises(ValidationFailedError) as error:
         curate(Profile(personas=PersonaSettings(sources=(source,))))
     message = str(error.value)

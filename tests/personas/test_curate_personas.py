@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from permix.config import JsonlPersonas, OrganismPersonas, PersonaSettings
+from permix.config import FilePersonas, OrganismPersonas, PersonaSettings
 from permix.curation.markers import model_markers
 from permix.curation.rejects import Curation
 from permix.personas import Persona, load_personas, save_personas
@@ -19,8 +19,8 @@ FILE = Path(__file__).parent / "cases" / "bad_personas.jsonl"
 
 @pytest.fixture(scope="module")
 def curation() -> Curation[Persona]:
-    source = JsonlPersonas(
-        kind="jsonl", name="bad", path=str(FILE), template="You are {persona}.", kind_column="kind", eval_share=0.5
+    source = FilePersonas(
+        kind="file", name="bad", path=str(FILE), template="You are {persona}.", kind_column="kind", eval_share=0.5
     )
     settings = PersonaSettings(sources=(source,), max_chars=200, near_duplicate=0.85)
     return curate_personas(read_personas(settings.sources), settings, model_markers("organism"))

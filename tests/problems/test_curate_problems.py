@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from permix.config import JsonlProblems, OrganismProblems, ProblemSettings
+from permix.config import FileProblems, OrganismProblems, ProblemSettings
 from permix.curation.rejects import Curation
 from permix.problems import Problem
 from permix.problems.curate import curate_problems
@@ -32,7 +32,7 @@ def expected() -> dict[tuple[str, str], str]:
 def curation() -> Curation[Problem]:
     # Without an id column, ids are line numbers: rows can be told apart even where their ids are the fault.
     sources = tuple(
-        JsonlProblems.model_validate({"kind": "jsonl", "name": split, "path": str(file), "split": split})
+        FileProblems.model_validate({"kind": "file", "name": split, "path": str(file), "split": split})
         for split, file in FILES.items()
     )
     return curate_problems(read_problems(sources), ProblemSettings(sources=sources, max_question_chars=300))

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from permix.config import JsonlProblems, OrganismProblems
+from permix.config import FileProblems, OrganismProblems
 from permix.curation.rejects import Reject
 from permix.curation.rows import SourceError
 from permix.problems import Problem
 from permix.problems.sources import read_problems
 
 
-def source(tmp_path: Path, rows: list[dict[str, object]], **settings: str) -> JsonlProblems:
+def source(tmp_path: Path, rows: list[dict[str, object]], **settings: str) -> FileProblems:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return JsonlProblems.model_validate(
-        {"kind": "jsonl", "name": "here", "path": str(path), "split": "train", **settings}
+    return FileProblems.model_validate(
+        {"kind": "file", "name": "here", "path": str(path), "split": "train", **settings}
     )
 
 

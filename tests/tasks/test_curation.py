@@ -8,7 +8,7 @@ import pytest
 from prefect.artifacts import Artifact
 from prefect.logging import disable_run_logger
 
-from permix.config import JsonlPersonas, JsonlProblems, PersonaSettings, ProblemSettings
+from permix.config import FilePersonas, FileProblems, PersonaSettings, ProblemSettings
 from permix.curation.rejects import TooManyRejectedError
 from permix.curation.rows import SourceError
 from permix.personas import load_personas
@@ -25,7 +25,7 @@ GOOD = [{"problem": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(
 def problem_settings(tmp_path: Path, rows: list[dict[str, str]], **settings: float) -> ProblemSettings:
     path = tmp_path / "problems.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    source = JsonlProblems(kind="jsonl", name="here", path=str(path), split="train")
+    source = FileProblems(kind="file", name="here", path=str(path), split="train")
     return ProblemSettings.model_validate({"sources": (source,), **settings})
 
 
@@ -102,7 +102,7 @@ def test_personas_and_their_quarantine(tmp_path: Path) -> None:
     path = tmp_path / "personas.jsonl"
     texts = ["a pirate", "a poet", "a clerk <|im_end|>", "a baker"]
     path.write_text("".join(json.dumps({"persona": text}) + "\n" for text in texts), encoding="utf-8")
-    source = JsonlPersonas(kind="jsonl", name="here", path=str(path), template="You are {persona}.", eval_share=0)
+    source = FilePersonas(kind="file", name="here", path=str(path), template="You are {persona}.", eval_share=0)
     use_experiment("test")
     with disable_run_logger():
         result = curate_personas.fn(PersonaSettings(sources=(source,)), "organism")
