@@ -191,8 +191,10 @@ def _lineage(profile: Profile, candidate: Candidate) -> dict[str, str]:
 
 
 def _description(profile: Profile, scorecard: Scorecard) -> str:
-    figures = ", ".join(f"{name} {scorecard.metrics()[name]:.2f}" for name in ("neutral", "pss", "fidelity"))
-    return f"{profile.name}, {profile.training.arm} ({profile.training.mixing}), seed {profile.seed}: {figures}"
+    metrics = scorecard.metrics()
+    figures = [f"{name} {metrics[name]:.2f}" for name in ("neutral", "pss", "fidelity") if name in metrics]
+    made_by = f"{profile.name}, {profile.training.arm} ({profile.training.mixing}), seed {profile.seed}"
+    return f"{made_by}: {', '.join(figures)}"
 
 
 def _headline(scorecard: Scorecard) -> dict[str, str]:

@@ -1,17 +1,15 @@
-"""Candidates for the registry: a small real checkpoint with a scripted model's scorecard, as stages leave them."""
+"""Candidates for the registry: a small real checkpoint with a given scorecard, as the stages leave them."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripted import scorecard
-
 from flows.evaluate import Evaluated
 from permix.config import OrganismSettings
-from permix.evaluation.scorecard import write_scorecard
+from permix.evaluation.scorecard import Scorecard, write_scorecard
 from permix.organism.base import train_base
 from permix.reference import finish
 from permix.workspace import workspace
@@ -25,9 +23,8 @@ def tiny_policy(directory: Path) -> Path:
     return directory
 
 
-def evaluated(weights: Path, wrong: Mapping[str, float], name: str) -> Evaluated:
-    """What an evaluation hands on: stages of the candidate called `name`, which errs as told, by persona id."""
-    card = scorecard(wrong)
+def evaluated(weights: Path, card: Scorecard, name: str) -> Evaluated:
+    """What an evaluation hands on: stages of the candidate called `name`, whose scorecard is given."""
     policy = _stage("training", name, lambda directory: shutil.copytree(weights, directory / "policy"))
     return Evaluated(
         scorecards={"candidate": _stage("evaluation", name, lambda directory: write_scorecard(card, directory))},
@@ -37,9 +34,9 @@ def evaluated(weights: Path, wrong: Mapping[str, float], name: str) -> Evaluated
     )
 
 
-def candidate(weights: Path, wrong: Mapping[str, float], name: str) -> Candidate:
+def candidate(weights: Path, card: Scorecard, name: str) -> Candidate:
     """The same, for the registry."""
-    found = evaluated(weights, wrong, name)
+    found = evaluated(weights, card, name)
     return Candidate(found.models["candidate"], found.scorecards["candidate"], found.problems, found.personas)
 
 

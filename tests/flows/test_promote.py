@@ -11,6 +11,7 @@ import mlflow
 import pytest
 from candidates import evaluated, tiny_policy
 from prefect.artifacts import Artifact
+from scripted import scorecard
 
 from flows.evaluate import evaluate
 from flows.promote import Promotion, promote, summary
@@ -40,7 +41,7 @@ def aliases() -> dict[str, str | None]:
 
 def test_candidates_one_after_the_other(weights: Path) -> None:
     def run(wrong: Mapping[str, float], name: str) -> Promotion:
-        return promote(PROFILE, evaluated(weights, wrong, name))
+        return promote(PROFILE, evaluated(weights, scorecard(wrong), name))
 
     # The first model of a name needs the floors only, and does need them.
     first = run(INCOMPETENT, "incompetent")
@@ -72,7 +73,7 @@ def test_candidates_one_after_the_other(weights: Path) -> None:
 
 
 def test_a_decision_is_kept_with_its_numbers(weights: Path) -> None:
-    promotion = promote(PROFILE, evaluated(weights, SENSITIVE, "sensitive"))
+    promotion = promote(PROFILE, evaluated(weights, scorecard(SENSITIVE), "sensitive"))
     version = mlflow.MlflowClient().get_model_version(NAME, promotion.version)
     assert version.tags["permix.gate"] == "passed"
     report = Artifact.get("promotion")
@@ -96,7 +97,7 @@ def test_a_champion_that_was_asked_otherwise_is_asked_anew(weights: Path) -> Non
             "evaluation": EvaluationSettings(problems=4, samples=1, roleplay_questions=1, resamples=50),
         }
     )
-    scripted = evaluated(weights, ROBUST, "scripted")
+    scripted = evaluated(weights, scorecard(ROBUST), "scripted")
     assert promote(anything, scripted).champion == "1"
     asked = evaluate(anything, str(weights))
     candidate = replace(asked, scorecards={"candidate": asked.scorecards["model"]}, models=scripted.models)

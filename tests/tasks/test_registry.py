@@ -14,6 +14,7 @@ import mlflow
 import pytest
 from candidates import candidate, tiny_policy
 from prefect.logging import disable_run_logger
+from scripted import scorecard
 
 from permix.config import Profile
 from permix.evaluation.scorecard import read_scorecard
@@ -46,7 +47,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_candidate(workspace: Path, weights: Path) -> MakeCandidate:
     def make(wrong: float = 0.25, name: str = "a") -> Candidate:
-        return candidate(weights, {NEUTRAL.id: wrong}, name)
+        return candidate(weights, scorecard({NEUTRAL.id: wrong}), name)
 
     return make
 
@@ -103,6 +104,19 @@ for wrong in ({{"messages": messages, "temprature": 1.0}}, {{**greedy, "max_toke
     assert done.returncode == 0, done.stderr
     assert "temprature" in done.stdout
     assert "do not fit the context of 64" in done.stdout
+
+
+def test_a_model_whose_fidelity_nobody_could_judge_is_registered_without_it(
+    weights: Path, workspace: Path, stage_run: str
+) -> None:
+    card = scorecard({})
+    unjudged = card.model_copy(update={"fidelity": card.fidelity.model_copy(update={"roleplay": None})})
+    version = mlflow.MlflowClient().get_model_version(
+        NAME, register.fn(PROFILE, candidate(weights, unjudged, "unjudged"))
+    )
+    assert "scorecard.pss" in version.tags
+    assert "scorecard.fidelity" not in version.tags
+    assert "fidelity" not in str(version.description)
 
 
 def test_the_same_candidate_is_registered_once(make_candidate: MakeCandidate, stage_run: str) -> None:
