@@ -12,7 +12,7 @@ from rich.console import Console
 
 from flows.command import run_as_command
 from flows.curate import curate
-from flows.train import train
+from flows.train import Trained, train
 from permix.config import Profile
 from permix.evaluation.scorecard import read_scorecard
 from permix.report.table import comparison_table
@@ -34,11 +34,11 @@ class Evaluated:
 
 
 @flow(name="evaluate")
-def evaluate(profile: Profile = Profile(), model: str | None = None) -> Evaluated:  # noqa: B008 - frozen
+def evaluate(profile: Profile = Profile(), model: str | None = None, trained: Trained | None = None) -> Evaluated:  # noqa: B008 - frozen
     """Stability and fidelity of the base and the trained policy, after what they need; or of a model directory."""
     with tracked_flow(profile):
         if model is None:
-            trained = train(profile)
+            trained = trained or train(profile)
             models = {"base": trained.base, "candidate": trained.policy}
             problems, personas = trained.problems, trained.personas
         else:

@@ -16,8 +16,10 @@ from prefect.artifacts import create_markdown_artifact
 from rich.console import Console
 
 from flows.command import run_as_command
+from flows.curate import curate
 from flows.evaluate import evaluate
 from flows.promote import Promotion, promote, summary
+from flows.train import train
 from permix.config import Profile
 from permix.report.table import comparison_markdown, comparison_table
 from permix.servers import HOST, MLFLOW_PORT, PREFECT_PORT, command
@@ -42,7 +44,9 @@ class Retrained:
 def retrain(profile: Profile = Profile()) -> Retrained:  # noqa: B008 - frozen, and the UI shows its defaults as a form
     """Curate, train, evaluate and promote; what has not changed is reused."""
     with tracked_flow(profile) as run_id:
-        evaluated = evaluate(profile)
+        curated = curate(profile)
+        trained = train(profile, curated)
+        evaluated = evaluate(profile, trained=trained)
         promotion = promote(profile, evaluated)
     run = mlflow.MlflowClient().get_run(run_id)
     done = Retrained(

@@ -5,13 +5,12 @@ python -m flows.train PROFILE_JSON_FILE      (`permix train --profile NAME` does
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefect import flow
 
-from flows.curate import curate
+from flows.command import run_as_command
+from flows.curate import Curated, curate
 from permix.config import Profile
 from tasks.organism import make_base
 from tasks.stage import StageResult, run_stage
@@ -31,15 +30,20 @@ class Trained:
 
 
 @flow(name="train")
-def train(profile: Profile = Profile()) -> Trained:  # noqa: B008 - frozen, and the UI shows its defaults as a form
-    """Train the profile's policy, after the base model and the sets that it needs; what has not changed is reused."""
+def train(profile: Profile = Profile(), curated: Curated | None = None) -> Trained:  # noqa: B008 - frozen, and the UI shows its defaults as a form
+    """Train the profile's policy, after the base model and the sets that it needs; what has not changed is reused.
+
+    Args:
+        profile: Everything a run is made of.
+        curated: Sets of an earlier flow; without them, this flow curates.
+    """
     with tracked_flow(profile):
+        curated = curated or curate(profile)
         base = run_stage(make_base, profile)
-        curated = curate(profile)
         policy = run_stage(train_policy, profile, base, curated.problems, curated.personas)
     return Trained(base, curated.problems, curated.personas, policy)
 
 
 if __name__ == "__main__":
-    trained = train(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    trained = run_as_command(train)
     print(f"base    {trained.base.path}\npolicy  {trained.policy.reference.file('policy')}")
