@@ -162,6 +162,10 @@ class PersonaSettings(Section):
     """Longer personas are rejected."""
     near_duplicate: float = Field(0.9, gt=0, le=1)
     """A training persona whose word overlap (Jaccard) with an eval persona reaches this is rejected."""
+    exclude: tuple[Annotated[str, Field(pattern=r"\w")], ...] = ()
+    """Words or names that no persona may hold, besides the project's list in permix/personas/exclusions.jsonl."""
+    accept: tuple[str, ...] = ()
+    """Ids of personas kept although they hold excluded words or instructions; the manifest records each with why."""
     max_rejected_share: float = Field(0.5, ge=0, le=1)
     """Curation fails when more was rejected; generous, as real persona lists repeat themselves."""
 
@@ -311,7 +315,10 @@ def _set_dotted(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise ProfileError(f"--set {override!r}: {parent} has no keys of its own")
-    values[leaf] = yaml.safe_load(text)
+    try:
+        values[leaf] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ProfileError(f"--set {override!r}: {text!r} is not a YAML value; quote it, or mend it: {error}") from error
 
 
 def _explain(error: dict[str, Any]) -> str:
