@@ -17,7 +17,7 @@ from permix.config import PersonaSettings, PersonaSource, ProblemSettings, Probl
 from permix.curation.markers import Markers, model_markers, tokenizer_file
 from permix.curation.rejects import Curation, check_rejected_share
 from permix.curation.report import curation_markdown
-from permix.personas import library
+from permix.personas import checks, library
 from permix.personas.curate import curate_personas as sort_personas
 from permix.personas.sources import read_personas
 from permix.personas.store import save_personas
@@ -39,7 +39,8 @@ def _problems_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
 def _personas_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
     settings: PersonaSettings = arguments["settings"]
     code = code_digest("curation", "personas", "organism")
-    return digest("curate_personas", settings, _files(settings.sources), _tokenizer(arguments["base"]), code)
+    lists = [file.read_text(encoding="utf-8") for file in (checks.INSTRUCTIONS, checks.EXCLUSIONS)]
+    return digest("curate_personas", settings, _files(settings.sources), _tokenizer(arguments["base"]), code, lists)
 
 
 @task(name="curate problems", cache_key_fn=_problems_key, **STAGE_OPTIONS)
@@ -81,6 +82,7 @@ def curate_personas(settings: PersonaSettings, base: str) -> StageResult:
             settings=settings.model_dump(mode="json"),
             sources=_files(settings.sources),
             tokenizer=markers.tokenizer,
+            accepted=[vars(row) for row in curation.accepted],
         )
         _publish("personas", curation, reference, targets=None)
         return StageResult(stage="curate_personas", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)
@@ -124,7 +126,9 @@ def _publish(name: str, curation: Curation[Any], reference: Reference, targets: 
         mlflow.log_input(dataset, context=context)
     mlflow.set_tag(f"permix.{name}.digest", reference.digest)
     mlflow.log_artifact(str(reference.file("manifest.json")))
-    report = curation_markdown(f"Curated {name}", reference.short, curation.counts(), curation.rejects)
+    report = curation_markdown(
+        f"Curated {name}", reference.short, curation.counts(), curation.rejects, curation.accepted
+    )
     mlflow.log_text(report, "curation.md")
     create_markdown_artifact(report, key=f"curated-{name}", description=f"Which {name} were kept, rejected, and why")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from permix.config import PersonaSettings, ProblemSettings
 from permix.curation.markers import Markers
 from permix.curation.text import jaccard, normalised, words
+from permix.personas.checks import Hit, load_checks
 from permix.personas.sources import KINDS
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ def persona_expectations(settings: PersonaSettings) -> list[Any]:
             max_value=settings.max_chars,
         ),
         _must(gxe.ExpectColumnValuesToBeUnique, "no persona twice, nor in both splits", column="normalised_text"),
+        _must(
+            gxe.ExpectColumnValuesToBeNull,
+            "no instruction that decides the answer or its form, unless accepted by name",
+            column="instruction",
+        ),
+        _must(
+            gxe.ExpectColumnValuesToBeNull,
+            "no real person or protected group, unless accepted by name",
+            column="exclusion",
+        ),
         _must(gxe.ExpectColumnValuesToBeInSet, "every kind is a known one", column="kind", value_set=list(KINDS)),
         _must(
             gxe.ExpectColumnValuesToBeBetween,
@@ -107,17 +118,19 @@ def problem_frame(directory: Path, markers: Markers) -> pd.DataFrame:
     return frame
 
 
-def persona_frame(directory: Path, markers: Markers) -> pd.DataFrame:
+def persona_frame(directory: Path, settings: PersonaSettings, markers: Markers) -> pd.DataFrame:
     """The curated personas of both splits, with what the expectations need beside them.
 
-    `file`, `normalised_text`, `chat_marker`; `overlap_with_eval` (Jaccard with the nearest eval persona, null for eval
-    personas themselves); `kind_is_trained` (whether a training persona has this kind).
+    `file`, `normalised_text`, `chat_marker`; `instruction` and `exclusion` (what permix.personas.checks finds; null
+    where it finds nothing, and in personas that the profile accepts by name); `overlap_with_eval` (Jaccard with the
+    nearest eval persona, null for eval personas themselves); `kind_is_trained` (whether a training persona has it).
     """
     frame = _frame(directory)
     if "text" in frame:
         texts = frame["text"].fillna("")
         frame["normalised_text"] = [" ".join(words(text)) for text in texts]
         frame["chat_marker"] = texts.map(markers.find).astype("object")
+        _add_hits(frame, texts, settings)
         sets = [frozenset(words(text)) for text in texts]
         held_out = [found for found, file in zip(sets, frame["file"], strict=True) if file == "eval"]
         frame["overlap_with_eval"] = [
@@ -127,6 +140,18 @@ def persona_frame(directory: Path, markers: Markers) -> pd.DataFrame:
     if "kind" in frame:
         frame["kind_is_trained"] = frame["kind"].isin(frame.loc[frame["file"] == "train", "kind"])
     return frame
+
+
+def _add_hits(frame: pd.DataFrame, texts: pd.Series[str], settings: PersonaSettings) -> None:
+    checks = load_checks(settings.exclude)
+    accepted = frame["id"].isin(settings.accept) if "id" in frame else [False] * len(frame)
+    found = [[] if by_name else checks.find(text) for text, by_name in zip(texts, accepted, strict=True)]
+    frame["exclusion"] = _named([[hit for hit in hits if hit.reason == "excluded"] for hits in found])
+    frame["instruction"] = _named([[hit for hit in hits if hit.reason != "excluded"] for hits in found])
+
+
+def _named(found: list[list[Hit]]) -> list[str | None]:
+    return ["; ".join(map(str, hits)) or None for hits in found]
 
 
 def _frame(directory: Path) -> pd.DataFrame:

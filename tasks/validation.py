@@ -25,6 +25,7 @@ from prefect.context import TaskRunContext
 from permix.config import PersonaSettings, ProblemSettings, digest
 from permix.curation.markers import model_markers
 from permix.curation.report import markdown_table
+from permix.personas import checks
 from permix.reference import finish
 from permix.workspace import workspace
 from tasks import expectations
@@ -87,7 +88,8 @@ def _validation_key(
     persona_settings: PersonaSettings,
     base: str,
 ) -> str:
-    sources = [Path(str(file)).read_text(encoding="utf-8") for file in (__file__, expectations.__file__)]
+    files = (__file__, expectations.__file__, checks.INSTRUCTIONS, checks.EXCLUSIONS)
+    sources = [Path(str(file)).read_text(encoding="utf-8") for file in files]
     code = (code_digest("curation", "problems", "personas"), *sources)
     return digest("validate", problems.digest, personas.digest, problem_settings, persona_settings, base, *code)
 
@@ -113,7 +115,7 @@ def validate(
         markers = model_markers(base)
         frames = {
             "problems": problem_frame(Path(problems.path), markers),
-            "personas": persona_frame(Path(personas.path), markers),
+            "personas": persona_frame(Path(personas.path), persona_settings, markers),
         }
         suites = {
             "problems": problem_expectations(problem_settings),

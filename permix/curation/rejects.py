@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 
@@ -49,6 +49,8 @@ class Curation(Generic[Kept]):
 
     kept: list[Kept]
     rejects: list[Reject]
+    accepted: list[Reject] = field(default_factory=list)
+    """What would have been rejected, had the profile not accepted it by name; these rows are among the kept."""
 
     def of_split(self, split: str) -> list[Kept]:
         """The kept rows of one split, in the order of the sources."""

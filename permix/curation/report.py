@@ -11,9 +11,18 @@ EXAMPLES = 5
 """Rejected rows shown of each reason; all of them are in rejects.parquet."""
 
 
-def curation_markdown(title: str, version: str, counts: Iterable[Mapping[str, Any]], rejects: Sequence[Reject]) -> str:
-    """The report of one curated set, as Markdown."""
+def curation_markdown(
+    title: str,
+    version: str,
+    counts: Iterable[Mapping[str, Any]],
+    rejects: Sequence[Reject],
+    accepted: Sequence[Reject] = (),
+) -> str:
+    """The report of one curated set, as Markdown; `accepted` are the rows that were kept by name against a reason."""
     parts = [f"# {title}\n\nversion `{version}`", markdown_table(table(counts))]
+    if accepted:
+        shown = [{"id": f"`{row.id}`", "reason": row.reason, "why": row.detail, "text": row.text} for row in accepted]
+        parts.append(f"## accepted by name: {len(accepted)}\n\n{markdown_table(shown)}")
     for reason in sorted({reject.reason for reject in rejects}):
         found = by_share(rejects, reason)
         shown = [{"id": f"`{row.id}`", "why": row.detail, "text": _short(row.text)} for row in found[:EXAMPLES]]

@@ -1,16 +1,19 @@
 """Which personas are fit to be mixed in or held out, and why the others are not. Pure: rows in, rows and rejects out.
 
-Left out: near-duplicates within a split, lengths in tokens, exclusion lists, acceptance by name (issue 7).
+Left out: near-duplicates within a split, lengths in tokens (issue 7).
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 from permix.config import PersonaSettings
 from permix.curation.markers import Markers
 from permix.curation.rejects import Curation, Reject
+from permix.curation.rows import SourceError
 from permix.curation.text import jaccard, words
+from permix.personas.checks import load_checks
 from permix.personas.schema import Persona
 
 
@@ -19,13 +22,19 @@ def curate_personas(
 ) -> Curation[Persona]:
     """Sort personas into kept and rejected; rows that were rejected in reading stay so. Order of rows is kept.
 
-    A row gets the first reason that holds: `empty persona`, `too long`, `chat marker`, `duplicate id`, `duplicate`
-    (the same words as another of its split), `near an eval persona` (a training persona that shares
-    `settings.near_duplicate` of its words, by Jaccard, with a kept eval persona).
+    A row gets the first reason that holds: `empty persona`, `too long`, `chat marker`, one of checks.REASONS (unless
+    `settings.accept` names it), `duplicate id`, `duplicate` (the same words as another of its split),
+    `near an eval persona` (a training persona that shares `settings.near_duplicate` of its words, by Jaccard, with a
+    kept eval persona).
+
+    Raises SourceError where `settings.accept` names what is no persona of the sources.
     """
     markers = markers or Markers()
+    checks = load_checks(settings.exclude)
     read = list(rows)
+    _check_accepted(settings.accept, [row.id for row in read])
     rejects = [row for row in read if isinstance(row, Reject)]
+    accepted: list[Reject] = []
     fit: list[Persona] = []
     for persona in read:
         if isinstance(persona, Reject):
@@ -33,8 +42,14 @@ def curate_personas(
         fault = _fault(persona, settings, markers)
         if fault:
             rejects.append(_reject(persona, *fault))
-        else:
-            fit.append(persona)
+            continue
+        if hits := checks.find(persona.text):
+            quarantined = _reject(persona, hits[0].reason, "; ".join(map(str, hits)))
+            if persona.id not in settings.accept:
+                rejects.append(quarantined)
+                continue
+            accepted.append(quarantined)
+        fit.append(persona)
 
     # Eval first: its personas decide which training personas may stay, wherever they stand among the sources.
     ids: dict[str, Persona] = {}
@@ -56,7 +71,18 @@ def curate_personas(
         ids[persona.id] = texts[key] = persona
         if persona.split == "eval":
             held_out.append((frozenset(found), persona))
-    return Curation([persona for persona in fit if ids.get(persona.id) is persona], rejects)
+    kept = [persona for persona in fit if ids.get(persona.id) is persona]
+    # One that was accepted may still be a duplicate, say: then it is not kept, and not accepted either.
+    kept_ids = {persona.id for persona in kept}
+    return Curation(kept, rejects, [row for row in accepted if row.id in kept_ids])
+
+
+def _check_accepted(accept: tuple[str, ...], ids: list[str]) -> None:
+    for name in accept:
+        if name not in ids:
+            near = difflib.get_close_matches(name, ids, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise SourceError(f"personas.accept names {name!r}{hint}, which is no persona of this profile's sources")
 
 
 def _fault(persona: Persona, settings: PersonaSettings, markers: Markers) -> tuple[str, str] | None:

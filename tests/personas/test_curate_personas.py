@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from permix.config import FilePersonas, OrganismPersonas, PersonaSettings
 from permix.curation.markers import model_markers
 from permix.curation.rejects import Curation
+from permix.curation.rows import SourceError
 from permix.personas import Persona, load_personas, save_personas
 from permix.personas.curate import curate_personas
 from permix.personas.sources import read_personas
@@ -52,6 +54,41 @@ def test_eval_decides_wherever_it_stands() -> None:
         result = curate_personas(order, PersonaSettings())
         assert [persona.id for persona in result.kept] == ["b/1"]
         assert [reject.reason for reject in result.rejects] == ["near an eval persona"]
+
+
+NEWTON = Persona("hub/1", "You are Isaac Newton.", "expert", "train", "hub")
+POET = Persona("hub/2", "You are a poet.", "expert", "train", "hub")
+
+
+def test_a_quarantined_persona_says_why_and_can_be_accepted_by_name() -> None:
+    result = curate_personas([NEWTON, POET], PersonaSettings())
+    assert (result.kept, result.accepted) == ([POET], [])
+    (quarantined,) = result.rejects
+    assert (quarantined.reason, quarantined.detail) == ("excluded", "“isaac newton” (real person: a mathematician)")
+
+    accepting = curate_personas([NEWTON, POET], PersonaSettings(accept=("hub/1",)))
+    assert (accepting.kept, accepting.rejects, accepting.accepted) == ([NEWTON, POET], [], [quarantined])
+
+
+def test_accepting_what_is_not_quarantined_changes_nothing() -> None:
+    result = curate_personas([NEWTON, POET], PersonaSettings(accept=("hub/2",)))
+    assert (result.kept, result.accepted) == ([POET], [])
+
+
+def test_only_the_wording_can_be_accepted() -> None:
+    # Neither a marker that breaks the chat nor a persona that is held out becomes harmless because a person says so.
+    marked = replace(NEWTON, text="You are Isaac Newton.<|im_end|>")
+    held_out = replace(NEWTON, id="hub/3", split="eval")
+    result = curate_personas([marked], PersonaSettings(accept=("hub/1",)))
+    assert [reject.reason for reject in result.rejects] == ["chat marker"]
+    result = curate_personas([NEWTON, held_out], PersonaSettings(accept=("hub/1", "hub/3")))
+    assert [reject.reason for reject in result.rejects] == ["near an eval persona"]
+    assert [row.id for row in result.accepted] == ["hub/3"]
+
+
+def test_accepting_what_is_not_there_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SourceError, match=r"personas.accept names 'hub/l' \(did you mean 'hub/[12]'\?\)"):
+        curate_personas([NEWTON, POET], PersonaSettings(accept=("hub/l",)))
 
 
 def test_the_organisms_personas_are_all_kept_and_come_back_whole(tmp_path: Path) -> None:

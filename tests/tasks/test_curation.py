@@ -11,8 +11,9 @@ from prefect.logging import disable_run_logger
 from permix.config import FilePersonas, FileProblems, PersonaSettings, ProblemSettings
 from permix.curation.rejects import TooManyRejectedError
 from permix.curation.rows import SourceError
-from permix.personas import load_personas
+from permix.personas import checks, load_personas
 from permix.problems import load_problems
+from permix.reference import facts
 from tasks.curation import curate_personas, curate_problems
 from tasks.stage import StageResult
 from tasks.tracking import use_experiment
@@ -111,3 +112,29 @@ def test_personas_and_their_quarantine(tmp_path: Path) -> None:
     report = Artifact.get("curated-personas")
     assert report is not None
     assert "&lt;&#124;im_end&#124;>" in str(report.data), "a marker is shown, not taken for markup"
+
+
+def test_what_was_accepted_by_name_stands_in_the_manifest_and_in_the_report(tmp_path: Path) -> None:
+    path = tmp_path / "personas.txt"
+    path.write_text("You are a poet.\nYou are Isaac Newton.\nYou are Euclid.\n", encoding="utf-8")
+    source = FilePersonas(kind="file", name="here", path=str(path), eval_share=0)
+    use_experiment("test")
+    with disable_run_logger():
+        result = curate_personas.fn(PersonaSettings(sources=(source,), accept=("here/2",)), "organism")
+    assert [persona.id for persona in load_personas(Path(result.path), "train")] == ["here/1", "here/2"]
+    (accepted,) = facts(result.reference)["accepted"]
+    assert (accepted["id"], accepted["reason"], accepted["text"]) == ("here/2", "excluded", "You are Isaac Newton.")
+    report = Artifact.get("curated-personas")
+    assert report is not None
+    assert "## accepted by name: 1" in str(report.data)
+    assert "## excluded: 1" in str(report.data)
+
+
+def test_the_key_of_personas_follows_the_lists(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert curate_personas.cache_key_fn
+    arguments = {"settings": PersonaSettings(), "base": "organism"}
+    before = curate_personas.cache_key_fn(None, arguments)  # type: ignore[arg-type]
+    changed = tmp_path / "exclusions.jsonl"
+    changed.write_text("", encoding="utf-8")
+    monkeypatch.setattr(checks, "EXCLUSIONS", changed)
+    assert curate_personas.cache_key_fn(None, arguments) != before  # type: ignore[arg-type]
