@@ -214,6 +214,9 @@ def _group(c: Cursor) -> Expr:
     with c.deeper():
         c.expect("{")
         inner = relation(c)
+        if c.kind in {"over", "choose"}:
+            op = "div" if c.next().kind == "over" else "binom"
+            inner = Expr(op, (inner, relation(c)))
         c.expect("}")
         return inner
 

@@ -71,7 +71,7 @@ _GREEK = words(
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell"
 )
 _MACROS = words(
-    "frac sqrt binom le ge ne cup setminus in pm mp infty pi circ emptyset langle rangle lfloor rfloor lceil rceil "
+    "frac over choose sqrt binom le ge ne cup setminus in pm mp infty pi circ emptyset langle rangle lfloor rfloor lceil rceil "
     "overline mathbb begin end sum prod % $ & \\ | {set }set ' : < > [ ] * /"
 )
 # Written without a backslash, these are still what they name.

@@ -48,7 +48,7 @@ def _pieces(expr: Expr) -> Region | None:
         return [Piece(at, at, (True, True), item, item) for at, item in points if at is not None]
     if expr.op == "minus":
         whole, holes = region(expr.args[0]), region(expr.args[1])
-        if whole is None or holes is None or any(hole.start != hole.stop for hole in holes):
+        if whole is None or holes is None:
             return None
         for hole in holes:
             whole = [part for piece in whole for part in _without(piece, hole)]
@@ -63,13 +63,12 @@ def _pieces(expr: Expr) -> Region | None:
 
 
 def _without(piece: Piece, hole: Piece) -> Region:
-    """A piece less a point in it."""
-    at = hole.start
-    if at < piece.start or at > piece.stop:
+    """A piece less a hole: what is left of it, and what is right of it. Where they meet, one of them is open."""
+    if hole.stop < piece.start or hole.start > piece.stop:
         return [piece]
-    left = [] if at == piece.start else [piece._replace(stop=at, high=hole.low, closed=(piece.closed[0], False))]
-    right = [] if at == piece.stop else [piece._replace(start=at, low=hole.low, closed=(False, piece.closed[1]))]
-    return left + right
+    left = piece._replace(stop=hole.start, high=hole.low, closed=(piece.closed[0], not hole.closed[0]))
+    right = piece._replace(start=hole.stop, low=hole.high, closed=(not hole.closed[1], piece.closed[1]))
+    return [part for part in (left, right) if part.start < part.stop or (part.start == part.stop and all(part.closed))]
 
 
 def _place(expr: Expr) -> float | None:

@@ -64,9 +64,12 @@ def _quick_ruling(gold: str, answer: str | None) -> Ruling | None:
 
 def _ask(pairs: list[tuple[str, str]]) -> dict[tuple[str, str | None], Ruling | None]:
     """Rulings from workers, or from memory."""
-    new = [pair for pair in pairs if pair not in _from_workers]
+    rulings: dict[tuple[str, str | None], Ruling | None] = {pair: _from_workers.get(pair) for pair in pairs}
+    new = [pair for pair in pairs if rulings[pair] is None]
     if new:
+        asked: dict[tuple[str, str], Ruling] = dict(zip(new, workers.shared().rule(new), strict=True))
         if len(_from_workers) + len(new) > _REMEMBERED:
             _from_workers.clear()
-        _from_workers.update(zip(new, workers.shared().rule(new), strict=True))
-    return {pair: _from_workers[pair] for pair in pairs}
+        _from_workers.update(asked)
+        rulings.update({pair: asked[pair] for pair in new})
+    return rulings

@@ -120,6 +120,8 @@ class _Worker:
             stdout=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,  # Ctrl-C is for the parent; the worker ends with it
+            # SymPy's way through an expression follows the order of sets; a pair shall have one verdict for ever.
+            env=os.environ | {"PYTHONHASHSEED": "0"},
         )
         if self._line(_START_S) != b'"ready"\n':
             self.kill()

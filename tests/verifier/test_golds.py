@@ -118,9 +118,8 @@ def test_different_spellings_of_a_value_are_one() -> None:
 
 @pytest.mark.slow
 def test_no_false_positive_among_all_pairs_of_golds() -> None:
-    """Every gold that is no integer, and 100 that are, against every other: two and a half million pairs."""
-    golds = distinct_golds()
-    integers = [gold for gold in golds if re.fullmatch(r"-?[0-9]+", gold)]
-    pool = [gold for gold in golds if gold not in set(integers)] + random.Random(0).sample(integers, 100)
+    """600 golds that are no integers against one another: 360,000 pairs. (Once all 2,479,050 were read: same_value.)"""
+    golds = [gold for gold in distinct_golds() if not re.fullmatch(r"-?[0-9]+", gold)]
+    pool = random.Random(0).sample(golds, 600)
     for gold in pool:
         assert false_positives([(gold, answer) for answer in pool if answer.strip() != gold.strip()]) == []

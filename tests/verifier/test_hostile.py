@@ -151,12 +151,12 @@ def assert_harmless(count: int, seed: int, tmp_path: Path) -> None:
     assert not bait.exists(), "something that a completion holds was run"
     reasons = Counter(verdict.reason for verdict in verdicts)
     assert {"no answer", "not a value", "different", "too long", "too complex", "unfinished"} <= set(reasons)
-    # Two minutes for 100,000 when measured; a hang would be hours.
+    # Twenty seconds for 100,000 when measured; a hang would be hours.
     assert seconds < 30 + count / 100, reasons
 
 
 def test_hostile_completions_are_harmless(tmp_path: Path) -> None:
-    assert_harmless(5_000, 1, tmp_path)
+    assert_harmless(20_000, 1, tmp_path)
 
 
 @pytest.mark.slow
