@@ -207,8 +207,7 @@ def main() -> None:
         both = len(items) / (perf_counter() - started)
     print(f"{'math-verify, two processes':34} {both:10,.0f} /s")
     slower = min(rate, step_rate)
-    print(f"permix is {slower / peer:.0f} times as fast as one process of math-verify, {slower / both:.0f} as two
-")
+    print(f"permix is {slower / peer:.0f} times as fast as one process of math-verify, {slower / both:.0f} as two\n")
     errors("permix", items, mine)
     errors("math-verify", items, theirs)
     disagreements(items, mine, theirs)

@@ -16,7 +16,7 @@ from permix.verifier.lexer import FUNCTIONS, NotAValueError
 
 _CONSTANTS = {"pi": sympy.pi, "e": sympy.E, "i": sympy.I, "oo": sympy.oo}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(sympy, name) for name in FUNCTIONS - {"ln", "log"}
+    name: getattr(sympy, name) for name in FUNCTIONS - {"exp", "ln", "log"}
 } | {"ln": sympy.log, "log": lambda arg, base=10: sympy.log(arg, base)}  # fmt: skip
 
 

@@ -277,7 +277,10 @@ def _function(c: Cursor, name: str) -> Expr:
     if power == Expr("neg", (number(1),)) and name in {"sin", "cos", "tan"}:
         name, power = f"a{name}", None
     argument = _function_argument(c)
-    value = Expr("call", (argument,) if base is None else (argument, base), name)
+    if name == "exp":
+        value = Expr("pow", (Expr("sym", text="e"), argument))
+    else:
+        value = Expr("call", (argument,) if base is None else (argument, base), name)
     return value if power is None else Expr("pow", (value, power))
 
 

@@ -12,7 +12,7 @@ from permix.verifier.numeric import comparison
 from permix.verifier.regions import Region, region
 from permix.verifier.units import compatible
 
-MAX_ITEMS = 200
+MAX_ITEMS = 60
 """Items of a list or set; every one is compared with every other."""
 
 Prove = Callable[[Expr, Expr], bool]

@@ -5,7 +5,7 @@ A gold that is itself unfinished (`5^{10}`) may be answered by its value or by a
 
 Finished is what no arithmetic would shorten: a number (integer, fraction that is no integer, mixed, decimal,
 scientific); a product of one such with one root and constants; a sum whose terms have nothing in common; a quotient of
-those by a single term. Fractions need not be in lowest terms, nor roots reduced, nor denominators rational: those
+those. Fractions need not be in lowest terms, nor roots reduced, nor denominators rational: those
 are ways to write a value. With variables, products and powers of sums count as finished (factored or expanded, both
 are forms of one polynomial), but like terms must be collected.
 """
@@ -19,20 +19,31 @@ from permix.verifier.form import Forms, UndecidedError
 from permix.verifier.lexer import NotAValueError
 
 _STRUCTURES = frozenset({"tuple", "set", "list", "ratio", "union", "minus", "matrix", "row", "named", "chain"})
-_WORK = frozenset({"factorial", "binom", "floor", "ceil", "sum", "prod", "abs"})
 
 
 def finished(expr: Expr) -> bool:
     """Whether an answer, or every part of it, is a value."""
+    return _finished(expr, Forms())
+
+
+def has_constant_call(expr: Expr) -> bool:
+    r"""Whether it holds a sine or the like of a constant: `\cos 30^\circ` is work, if the gold has none."""
+    if expr.op == "call" and not symbols(expr):
+        return True
+    return any(map(has_constant_call, expr.args))
+
+
+def _finished(expr: Expr, forms: Forms) -> bool:
+    """One budget of work for the whole answer: many dear parts are as dear as one."""
     if expr.op in {"text", "based", "equation"}:
         return True
     if expr.op in _STRUCTURES:
-        return all(finished(arg) for arg in expr.args)
+        return all(_finished(arg, forms) for arg in expr.args)
     if expr.op == "quantity":
-        return finished(expr.args[0])
+        return _finished(expr.args[0], forms)
     if expr.op == "same":  # 4 + 3 = 7 ends in its value
-        return finished(expr.args[-1])
-    return _finished_scalar(expr)
+        return _finished(expr.args[-1], forms)
+    return _finished_scalar(expr, forms)
 
 
 def literal(expr: Expr) -> bool:
@@ -51,72 +62,66 @@ def literal(expr: Expr) -> bool:
     return False
 
 
-def _finished_scalar(expr: Expr) -> bool:
+def _finished_scalar(expr: Expr, forms: Forms) -> bool:
     if literal(expr):
         return True
     if not symbols(expr) and not is_matrix(expr):
-        forms = Forms()
         try:
             if forms.of(expr).rational is not None:
                 return False  # a rational number, and not written as one
         except (UndecidedError, NotAValueError):
             return False
-    if expr.op in _WORK:
-        return (
-            bool(symbols(expr)) and expr.op not in {"sum", "prod"} and all(_finished_scalar(arg) for arg in expr.args)
-        )
     match expr.op:
-        case "neg":
-            return expr.args[0].op != "neg" and _finished_scalar(expr.args[0])
+        case "sum" | "prod":
+            return False
+        case "factorial" | "binom" | "floor" | "ceil" | "abs" if not symbols(expr):
+            return False
+        case "neg" if expr.args[0].op == "neg":
+            return False
         case "add":
-            return all(_finished_scalar(arg) for arg in expr.args) and _nothing_in_common(expr.args)
+            return _all_finished(expr.args, forms) and _nothing_in_common(expr.args, forms)
         case "mul":
-            return _finished_product(expr.args)
+            return _all_finished(expr.args, forms) and _finished_product(expr.args)
         case "div":
-            return _finished_quotient(*expr.args)
+            return _all_finished(expr.args, forms) and _finished_quotient(*expr.args)
         case "pow":
-            return _finished_power(*expr.args)
-    if expr.op in _STRUCTURES:
-        return finished(expr)
-    return all(_finished_scalar(arg) for arg in expr.args)
+            return _all_finished(expr.args, forms) and _finished_power(*expr.args)
+    return _finished(expr, forms) if expr.op in _STRUCTURES else _all_finished(expr.args, forms)
+
+
+def _all_finished(parts: tuple[Expr, ...], forms: Forms) -> bool:
+    return all(_finished_scalar(part, forms) for part in parts)
 
 
 def _finished_product(factors: tuple[Expr, ...]) -> bool:
-    constants = [factor for factor in factors if not symbols(factor)]
-    sums = [factor for factor in constants if _positive(factor).op in {"add", "div"} and not literal(factor)]
-    return (
-        all(_finished_scalar(factor) for factor in factors)
-        and sum(literal(factor) for factor in factors) <= 1
-        and sum(_positive(factor).op == "root" for factor in constants) <= 1
-        and len(sums) <= 1
-    )
+    constants = [_positive(factor) for factor in factors if not symbols(factor)]
+    sums = [factor for factor in constants if factor.op in {"add", "div"} and not literal(factor)]
+    roots = [factor for factor in constants if factor.op == "root"]
+    return sum(map(literal, factors)) <= 1 and len(roots) <= 1 and len(sums) <= 1
 
 
 def _finished_quotient(top: Expr, bottom: Expr) -> bool:
-    if not (_finished_scalar(top) and _finished_scalar(bottom)):
-        return False
     if symbols(top) or symbols(bottom):
         return True
-    if _positive(bottom).op in {"add", "div"} or _positive(top).op == "div":
+    top, bottom = _positive(top), _positive(bottom)
+    complex_division = bottom.op == "add" and _holds_i(bottom)
+    if complex_division or "div" in (top.op, bottom.op) or (_has_root(top) and _has_root(bottom)):
         return False
     divisor = _coefficient(bottom)
-    divides = divisor > 1 and all(
-        _coefficient(term) % divisor == 0 for term in (top.args if top.op == "add" else (top,))
-    )
-    return not divides and not (_has_root(top) and _has_root(bottom))
+    terms = top.args if top.op == "add" else (top,)
+    return divisor == 1 or any(_coefficient(term) % divisor for term in terms)
 
 
 def _finished_power(base: Expr, exponent: Expr) -> bool:
-    if not _finished_scalar(base) or not _finished_scalar(exponent):
-        return False
     if symbols(base) or symbols(exponent):
         return True
-    return base.op in {"sym", "call"} or not (literal(exponent) and exponent.value and exponent.value.denominator == 1)
+    whole = _positive(exponent).value
+    return (base.op in {"sym", "call"} and base.text != "i") or whole is None or whole.denominator > 1
 
 
-def _nothing_in_common(terms: tuple[Expr, ...]) -> bool:
+def _nothing_in_common(terms: tuple[Expr, ...], forms: Forms) -> bool:
     """Whether no two terms of a sum could be added up. A product of sums is looked at as a whole, not expanded."""
-    forms, seen = Forms(), set()
+    seen = set()
     for term in terms:
         if symbols(term) and _holds_sum(term):
             continue
@@ -124,14 +129,17 @@ def _nothing_in_common(terms: tuple[Expr, ...]) -> bool:
             form = forms.of(term)
         except (UndecidedError, NotAValueError):
             return False
-        if len(form.bottom) > 1:
-            continue
-        for monomial in form.top:
+        # A quotient by a sum has nothing that could be added to anything else.
+        for monomial in form.top if len(form.bottom) == 1 else ():
             key = (monomial, frozenset(form.bottom))
             if key in seen:
                 return False
             seen.add(key)
     return True
+
+
+def _holds_i(expr: Expr) -> bool:
+    return expr == Expr("sym", text="i") or any(map(_holds_i, expr.args))
 
 
 def _holds_sum(expr: Expr) -> bool:

@@ -112,8 +112,6 @@ class Forms:
                 return self._product(args[0], Form({(("pi", 1),): Fraction(1, 180)}, _unit()))
             case "quantity" if expr.text == "percent":
                 return self._product(args[0], self._constant(Fraction(1, 100)))
-            case "call" if expr.text == "exp":
-                return self._power(_generator("e"), args[0])
             case "call":
                 return self._atom(expr.text, *args)
             case "abs" | "floor" | "ceil" | "factorial" | "binom":

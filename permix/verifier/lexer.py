@@ -71,8 +71,8 @@ _GREEK = words(
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega ell"
 )
 _MACROS = words(
-    "frac over choose sqrt binom le ge ne cup setminus in pm mp infty pi circ emptyset langle rangle lfloor rfloor lceil rceil "
-    "overline mathbb begin end sum prod % $ & \\ | {set }set ' : < > [ ] * /"
+    "frac over choose sqrt binom le ge ne cup setminus in pm mp infty pi circ emptyset langle rangle lfloor rfloor "
+    "lceil rceil overline mathbb begin end sum prod % $ & \\ | {set }set ' : < > [ ] * /"
 )
 # Written without a backslash, these are still what they name.
 _BARE_MACROS = FUNCTIONS | {"arcsin", "arccos", "arctan", "sqrt", "pi", "infinity", "inf", "oo", "theta"}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from permix.verifier.compare import NeedsAlgebraError, Prove, same
 from permix.verifier.expression import Expr, is_matrix, symbols
-from permix.verifier.finished import finished
+from permix.verifier.finished import finished, has_constant_call
 from permix.verifier.form import Forms, UndecidedError
 from permix.verifier.lexer import NotAValueError, plain_text, words
 from permix.verifier.parser import parse
@@ -30,6 +30,8 @@ class Gold(NamedTuple):
     readings: tuple[Expr, ...]
     finished: bool
     """Whether it is a value, so that its answer must be one."""
+    plain: bool
+    """Whether it has neither variables nor functions, so that its answer must have no function of a constant."""
     textual: bool
     problem: str
     """Why nothing can be graded against it; empty if it can."""
@@ -53,7 +55,8 @@ def read_gold(text: str) -> Gold:
             problem = "gold is not a value" if readings else "unparseable gold"
         except UndecidedError:
             problem = "gold too large"
-    return Gold(readings, all(map(finished, readings)), any(map(_has_text, readings)), problem)
+    plain = not any(symbols(reading) or has_constant_call(reading) for reading in readings)
+    return Gold(readings, all(map(finished, readings)), plain, any(map(_has_text, readings)), problem)
 
 
 def settle(gold_text: str, answer: str, prove: Prove) -> Ruling:
@@ -75,7 +78,7 @@ def settle(gold_text: str, answer: str, prove: Prove) -> Ruling:
         return Ruling("incorrect", "too long")
     try:
         answers = parse(answer)
-        if gold.finished and not any(map(finished, answers)):
+        if gold.finished and not any(_answers_a_value(answer, gold) for answer in answers):
             return Ruling("incorrect", "unfinished")
         return _ruling(any(same(one, other, prove) for one in gold.readings for other in answers))
     except (NotAValueError, UndecidedError) as error:
@@ -89,6 +92,10 @@ def ask_worker(*_: Expr) -> bool:
 
 def _ruling(equal: bool) -> Ruling:
     return Ruling("correct", "equal") if equal else Ruling("incorrect", "different")
+
+
+def _answers_a_value(answer: Expr, gold: Gold) -> bool:
+    return finished(answer) and not (gold.plain and has_constant_call(answer))
 
 
 def _has_text(expr: Expr) -> bool:
