@@ -18,6 +18,7 @@ _NO_SCORE = "¤"
 
 # In this order; what is left has scores as single digits, and no markup.
 _PLAIN: tuple[tuple[str, str], ...] = (
+    (r"\d{10,}", _NO_SCORE),
     (r"<think>.*?(?:</think>|\Z)", " "),
     (r"\\boxed|\\text", " "),
     (r"[*_`#\"“”'’‘\[\](){}<>$]", " "),
@@ -37,7 +38,7 @@ _PLAIN: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 _NUMBER = rf"(?P<score>\d+|{_NO_SCORE})(?!\w|\s*[+*/×]?\s*[\d{_NO_SCORE}])"
-_FILLER = r"(?:(?:an?|only|just|clearly|therefore|thus|hence|score of|solid|strong|full|perfect)\s+)*"
+_FILLER = r"(?:(?:an?|only|just|clearly|therefore|thus|hence|score of|solid|strong|full|perfect)\s+){0,4}"
 _NAMED = r"\b(?:score|rating|grade|result)\b"
 _BETWEEN = rf"[^.;!?\d{_NO_SCORE}]{{0,80}}?"
 _STATED = re.compile(

@@ -1,0 +1,168 @@
+"""PersonaScore of one model: figures over what judges said, with intervals over personas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from permix.evaluation.intervals import bootstrap_weights, estimate
+from permix.evaluation.judging import Judgement
+from permix.evaluation.personagym import TASKS, Question
+from permix.evaluation.scorecard import Estimate, Value
+
+LOWEST, HIGHEST = 1, 5
+
+
+class JudgeReport(Value):
+    """How one judge did."""
+
+    mean: float | None
+    """Mean of its scores; None: it gave none."""
+    replies: int
+    """How many it was to score."""
+    asked_again: int
+    """Replies for which it had to be asked more than once."""
+    unparsed: int
+    """Replies for which no score could be read from anything that it said; never scored."""
+
+
+class Agreement(Value):
+    """How far judges agree on the replies that all of them scored."""
+
+    replies: int
+    alpha: float | None
+    """Krippendorff's alpha with the interval metric, over all replies that at least two scored: 1 is agreement, 0 is
+    chance. None where no score differs from another."""
+    exact: float | None
+    """Share of pairs of judges' scores of a reply that are equal; None: no reply has two."""
+    within_one: float | None
+    """Share of them that differ by no more than one."""
+
+
+class PersonaGymScore(Value):
+    """PersonaGym's figures of one model, on its scale from 1 to 5."""
+
+    persona_score: Estimate
+    """Mean of the five tasks."""
+    tasks: dict[str, Estimate]
+    """Mean over personas, of the mean over a persona's questions, of the mean over judges. Toxicity: 5 is not toxic."""
+    personas: dict[str, float]
+    """Each persona's own PersonaScore, by its description."""
+    personas_left_out: tuple[str, ...]
+    """Personas that have a task without any scored reply."""
+    questions: int
+    """Replies in all."""
+    unscored: int
+    """Replies that not every judge gave a score; left out, because judges are not equally strict."""
+    cut: float
+    """Share of replies that reached the token limit unfinished; judged as they were."""
+    confidence: float
+    """Coverage that the intervals aim at. They are by bootstrap over personas; of one persona they have no width."""
+    judges: dict[str, JudgeReport]
+    agreement: Agreement | None
+    """None: one judge."""
+
+
+def persona_score(
+    judgements: Sequence[Judgement], resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+) -> PersonaGymScore:
+    """The figures from every judge's score of every reply.
+
+    Raises ValueError where a judge lacks a reply or has it twice, or where no persona has scores in all five tasks.
+    """
+    judges = list(dict.fromkeys(judgement.judge for judgement in judgements))
+    questions = list(dict.fromkeys(judgement.question for judgement in judgements))
+    given = {(judgement.question, judgement.judge): judgement for judgement in judgements}
+    if len(judgements) != len(questions) * len(judges) or len(given) != len(judgements):
+        raise ValueError(f"{len(judgements)} scores for {len(questions)} replies × {len(judges)} judges: need one each")
+    scores = np.array([[_number(given[question, judge]) for judge in judges] for question in questions], dtype=float)
+    # The mean of a row is not a number where one judge is missing.
+    means = dict(zip(questions, scores.mean(axis=1), strict=True)) if judgements else {}
+    table = _table(means)
+    whole = {name: tasks for name, tasks in table.items() if np.isfinite(tasks).all()}
+    if not whole:
+        raise ValueError("no persona has a scored reply in each of the five tasks, so there is no PersonaScore")
+    cells = np.stack(list(whole.values()))
+    resampled = bootstrap_weights(len(cells), resamples, np.random.default_rng(seed)) @ cells
+    bounds = (float(LOWEST), float(HIGHEST))
+    return PersonaGymScore(
+        persona_score=estimate(float(cells.mean()), resampled.mean(axis=1), confidence, bounds),
+        tasks={
+            task: estimate(float(cells[:, i].mean()), resampled[:, i], confidence, bounds)
+            for i, task in enumerate(TASKS)
+        },
+        personas={name: float(tasks.mean()) for name, tasks in whole.items()},
+        personas_left_out=tuple(name for name in table if name not in whole),
+        questions=len(questions),
+        unscored=int(np.isnan(scores).any(axis=1).sum()),
+        cut=float(np.mean([given[question, judges[0]].cut for question in questions])),
+        confidence=confidence,
+        judges={
+            judge: _report([given[question, judge] for question in questions], scores[:, i])
+            for i, judge in enumerate(judges)
+        },
+        agreement=_agreement(scores) if len(judges) > 1 else None,
+    )
+
+
+def krippendorff_alpha(scores: NDArray[Any]) -> float | None:
+    """Krippendorff's alpha with the interval metric, of scores of shape (units, judges), NaN where missing.
+
+    Source: Krippendorff, Computing Krippendorff's alpha-reliability (2011): 1 - observed / expected disagreement, both
+    mean squared differences, over the units that at least two judges scored. None where nothing differs.
+    """
+    paired = scores[np.isfinite(scores).sum(axis=1) >= 2]
+    values = paired[np.isfinite(paired)]
+    expected = 2 * np.var(values, ddof=1) if len(values) else 0.0
+    if expected == 0:
+        return None
+    # Within a unit of m scores the mean squared difference is 2 × their variance; it weighs m.
+    counts = np.isfinite(paired).sum(axis=1)
+    observed = (counts * 2 * np.nanvar(paired, axis=1, ddof=1)).sum() / counts.sum()
+    return float(1 - observed / expected)
+
+
+def _number(judgement: Judgement) -> float:
+    if judgement.score is None:
+        return float("nan")
+    if not LOWEST <= judgement.score <= HIGHEST:
+        raise ValueError(f"{judgement.judge} scored {judgement.score}, which is not from {LOWEST} to {HIGHEST}")
+    return float(judgement.score)
+
+
+def _table(means: dict[Question, float]) -> dict[str, NDArray[Any]]:
+    """Each persona's mean in each task over its scored replies, NaN where there is none."""
+    scored: dict[str, dict[str, list[float]]] = {}
+    for question, mean in means.items():
+        replies = scored.setdefault(question.persona, {task: [] for task in TASKS})[question.task]
+        if np.isfinite(mean):
+            replies.append(mean)
+    return {
+        persona: np.array([np.mean(replies[task] or [np.nan]) for task in TASKS]) for persona, replies in scored.items()
+    }
+
+
+def _report(judgements: Sequence[Judgement], scores: NDArray[Any]) -> JudgeReport:
+    parsed = scores[np.isfinite(scores)]
+    return JudgeReport(
+        mean=float(parsed.mean()) if len(parsed) else None,
+        replies=len(judgements),
+        asked_again=sum(judgement.asked > 1 for judgement in judgements),
+        unparsed=len(scores) - len(parsed),
+    )
+
+
+def _agreement(scores: NDArray[Any]) -> Agreement:
+    pairs = [np.abs(scores[:, a] - scores[:, b]) for a, b in combinations(range(scores.shape[1]), 2)]
+    apart = np.concatenate(pairs)
+    apart = apart[np.isfinite(apart)]
+    return Agreement(
+        replies=int(np.isfinite(scores).all(axis=1).sum()),
+        alpha=krippendorff_alpha(scores),
+        exact=float((apart == 0).mean()) if len(apart) else None,
+        within_one=float((apart <= 1).mean()) if len(apart) else None,
+    )
