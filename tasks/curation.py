@@ -14,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import TaskRunContext
 
 from permix.config import PersonaSettings, PersonaSource, ProblemSettings, ProblemSource, digest
+from permix.curation.changes import KINDS, changes_markdown, compare, previous_version
 from permix.curation.markers import Markers, model_markers, tokenizer_file
 from permix.curation.rejects import Curation, check_rejected_share
 from permix.curation.report import curation_markdown
@@ -54,14 +55,16 @@ def curate_problems(settings: ProblemSettings, base: str) -> StageResult:
         curation = sort_problems(read_problems(settings.sources), settings, markers)
         _log(curation)
         check_rejected_share(curation.counts(), settings.max_rejected_share, "problems.max_rejected_share")
+        folder = workspace() / "problems"
+        previous = previous_version(folder, {count["source"] for count in curation.counts()})
         reference = save_problems(
             curation,
-            workspace() / "problems",
+            folder,
             settings=settings.model_dump(mode="json"),
             sources=_files(settings.sources),
             tokenizer=markers.tokenizer,
         )
-        _publish("problems", curation, reference, targets="gold")
+        _publish("problems", curation, reference, previous, targets="gold")
         return StageResult(stage="curate_problems", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)
 
 
@@ -76,15 +79,17 @@ def curate_personas(settings: PersonaSettings, base: str) -> StageResult:
         curation = sort_personas(read_personas(settings.sources), settings, markers)
         _log(curation)
         check_rejected_share(curation.counts(), settings.max_rejected_share, "personas.max_rejected_share")
+        folder = workspace() / "personas"
+        previous = previous_version(folder, {count["source"] for count in curation.counts()})
         reference = save_personas(
             curation,
-            workspace() / "personas",
+            folder,
             settings=settings.model_dump(mode="json"),
             sources=_files(settings.sources),
             tokenizer=markers.tokenizer,
             accepted=[vars(row) for row in curation.accepted],
         )
-        _publish("personas", curation, reference, targets=None)
+        _publish("personas", curation, reference, previous, targets=None)
         return StageResult(stage="curate_personas", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)
 
 
@@ -109,7 +114,9 @@ def _log(curation: Curation[Any]) -> None:
         mlflow.log_table({name: [row[name] for row in rows] for name in rows[0]}, "rejects.json")
 
 
-def _publish(name: str, curation: Curation[Any], reference: Reference, targets: str | None) -> None:
+def _publish(
+    name: str, curation: Curation[Any], reference: Reference, previous: Reference | None, targets: str | None
+) -> None:
     """The finished set into the active MLflow run, as dataset inputs and a report, and the report into Prefect."""
     import pandas as pd
     from mlflow.data.pandas_dataset import from_pandas
@@ -129,8 +136,21 @@ def _publish(name: str, curation: Curation[Any], reference: Reference, targets: 
     report = curation_markdown(
         f"Curated {name}", reference.short, curation.counts(), curation.rejects, curation.accepted
     )
+    if previous:
+        report += "\n" + _changes(name, previous, reference)
     mlflow.log_text(report, "curation.md")
     create_markdown_artifact(report, key=f"curated-{name}", description=f"Which {name} were kept, rejected, and why")
+
+
+def _changes(name: str, previous: Reference, reference: Reference) -> str:
+    """What is different since the previous version: all of it into the active MLflow run; a section of the report."""
+    changes = compare(previous, reference)
+    mlflow.set_tag(f"permix.{name}.previous", previous.digest)
+    mlflow.log_metrics({f"changes/{kind}": sum(change.kind == kind for change in changes) for kind in KINDS})
+    if changes:
+        rows = [vars(change) for change in changes]
+        mlflow.log_table({column: [row[column] for row in rows] for column in rows[0]}, "changes.json")
+    return changes_markdown(previous, changes)
 
 
 def _files(sources: Sequence[ProblemSource | PersonaSource]) -> dict[str, str]:

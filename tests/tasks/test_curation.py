@@ -62,6 +62,29 @@ def test_a_set_and_its_evidence(tmp_path: Path, workspace: Path) -> None:
     assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/curation.md") == report.data
 
 
+def test_a_changed_input_is_a_new_version_and_says_what_is_different(tmp_path: Path, workspace: Path) -> None:
+    old = run_problems(problem_settings(tmp_path, GOOD))
+    first = the_run(old.mlflow_run_id)
+    assert not {name for name in first.data.metrics if name.startswith("changes/")}, "there is nothing to compare with"
+
+    spoilt = {"problem": GOOD[5]["problem"], "answer": ""}
+    new = run_problems(problem_settings(tmp_path, [GOOD[0], GOOD[1] | {"answer": "3"}, *GOOD[2:5], spoilt, *GOOD[6:]]))
+    assert new.digest != old.digest
+    run = the_run(new.mlflow_run_id)
+    assert run.data.tags["permix.problems.previous"] == old.digest
+    counts = {name: n for name, n in run.data.metrics.items() if name.startswith("changes/")}
+    assert counts == {"changes/added": 0, "changes/removed": 1, "changes/changed": 1, "changes/renumbered": 0}
+    table = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/changes.json")
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(row["id"], row["detail"]) for row in rows] == [
+        ("here/6", "now rejected: no gold"),
+        ("here/2", "gold: '2' → '3'"),
+    ]
+    report = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/curation.md")
+    assert f"## since version `{old.digest[:12]}`" in report
+    assert "gold: '2' → '3'" in report
+
+
 def test_too_many_rejected_rows_stop_it_and_the_rows_are_in_mlflow(tmp_path: Path, workspace: Path) -> None:
     settings = problem_settings(tmp_path, [*GOOD, *GOOD], max_rejected_share=0.4)
     with pytest.raises(TooManyRejectedError, match="more than 40% of here was rejected"):
