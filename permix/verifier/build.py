@@ -101,7 +101,7 @@ def relate(sides: list[Expr], relations: list[str], names: list[str]) -> Expr:
         sides, names = sides[::-1], names[::-1]
         relations = [_FLIPPED[relation] for relation in relations[::-1]]
     if set(relations) <= {"<", "≤"}:
-        return _inequality(sides, relations)
+        return _inequality(sides, relations, names)
     raise NotAValueError("not a value")
 
 
@@ -124,9 +124,9 @@ def _equal(sides: list[Expr], names: list[str]) -> Expr:
     return Expr("named", (same,), name) if name else same
 
 
-def _inequality(sides: list[Expr], relations: list[str]) -> Expr:
-    """`a < x ≤ b` and `x < a` are intervals of x; any other chain stays what it is."""
-    unknown = [index for index, side in enumerate(sides) if side.op == "sym" and symbols(side)]
+def _inequality(sides: list[Expr], relations: list[str], names: list[str]) -> Expr:
+    """`a < x ≤ b` and `f(x) < a` are intervals; any other chain stays what it is."""
+    unknown = [index for index, side in enumerate(sides) if names[index] and symbols(side)]
     constants = all(not symbols(side) for index, side in enumerate(sides) if index not in unknown)
     if len(unknown) != 1 or not constants or (len(sides), unknown[0]) not in {(2, 0), (2, 1), (3, 1)}:
         return Expr("chain", tuple(sides), "".join(relations))
@@ -135,4 +135,4 @@ def _inequality(sides: list[Expr], relations: list[str]) -> Expr:
     high = sides[at + 1] if at + 1 < len(sides) else INFINITY
     left = "[" if at and relations[at - 1] == "≤" else "("
     right = "]" if at + 1 < len(sides) and relations[at] == "≤" else ")"
-    return Expr("named", (Expr("tuple", (low, high), left + right),), sides[at].text)
+    return Expr("named", (Expr("tuple", (low, high), left + right),), names[at])

@@ -93,22 +93,25 @@ def _settled(expr: Expr, prove: Prove) -> Expr:
 
 
 def _same_named(gold: Expr, answer: Expr, prove: Prove) -> bool:
-    r"""`x = 3` is 3, and is not `y = 3`; `y = 2x + 3` is also `2x - y + 3 = 0`."""
-    if gold.op == "equation" or answer.op == "equation":
-        gold, answer = (_as_equation(side) if side.op == "named" else side for side in (gold, answer))
-        return gold.op == answer.op and _same_equation(gold, answer)
-    if gold.op == answer.op and _plain_name(gold.text) and _plain_name(answer.text) and gold.text != answer.text:
-        return False
+    r"""`x = 3` is 3, and is not `y = 3`; `y = 2x + 3` is also `2x - y + 3 = 0`, and `x = (y - 3)/2`."""
+    other_name = gold.op == answer.op and gold.text != answer.text and _plain(gold.text) and _plain(answer.text)
+    if other_name or "equation" in (gold.op, answer.op):
+        gold, answer = _as_equation(gold), _as_equation(answer)
+        return gold.op == answer.op == "equation" and _same_equation(gold, answer)
     values = [side.args[0] if side.op == "named" else side for side in (gold, answer)]
     return same(values[0], values[1], prove)
 
 
-def _plain_name(name: str) -> bool:
+def _plain(name: str) -> bool:
+    """Whether a name is a variable's, or several variables', and not f(x) or `Area`."""
     return len(name) == 1 or "_" in name or "," in name
 
 
-def _as_equation(named: Expr) -> Expr:
-    return Expr("equation", (Expr("sym", text=named.text), named.args[0])) if len(named.text) == 1 else named
+def _as_equation(side: Expr) -> Expr:
+    """`y = 2x` as an equation; anything else as it is."""
+    if side.op != "named" or len(side.text) != 1:
+        return side
+    return Expr("equation", (Expr("sym", text=side.text), side.args[0]))
 
 
 def _same_equation(gold: Expr, answer: Expr) -> bool:

@@ -48,7 +48,7 @@ _UNITS = {spelling: name for name, spellings in _NAMES.items() for spelling in s
 _NO_UNIT = words(
     "or and not no nor if but unless maybe perhaps either neither both possibly probably approximately approx about "
     "around roughly near nearly almost than less more least most between none any all except wait answer correct "
-    "wrong otherwise when where infinity infinite undefined to versus vs plus minus times over negative "
+    "wrong factorial otherwise when where infinity infinite undefined to versus vs plus minus times over negative "
     "hundred thousand million billion trillion dozen half third quarter one two three four five six seven eight nine "
     "ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety"
 )

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from permix.verifier import verify
-from permix.verifier.workers import Workers
+from permix.verifier.workers import WorkerError, Workers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,6 +122,13 @@ def test_any_thread_may_ask() -> None:
     assert verdicts == ["correct"] * 8
 
 
+def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    pool = Workers(count=1)
+    with pytest.raises(WorkerError, match="did not start"):
+        pool.rule([PROVABLE])
+
+
 def script(text: str, *arguments: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     path = tmp_path / "script.py"
     path.write_text(textwrap.dedent(text), encoding="utf-8")
@@ -191,7 +198,7 @@ def test_workers_end_when_the_parent_is_killed(busy: bool, tmp_path: Path) -> No
         textwrap.dedent(
             """
             import sys, threading, time
-            from permix.verifier.workers import Workers
+            from permix.verifier.workers import WorkerError, Workers
             pool = Workers(count=1, cpu_s=4.0, wall_s=8.0)
             pool.rule([("1", "1")])
             print(*(worker.process.pid for worker in pool.alive), flush=True)
