@@ -121,7 +121,8 @@ async def _ask(client: AsyncOpenAI, server: Server, prompt: Chat, sample: int, s
     except APIConnectionError as error:
         raise ServerError(server, None, f"{error.__cause__ or error}; is the server running there?") from error
     except APIStatusError as error:
-        raise ServerError(server, error.status_code, error.message) from error
+        # The client's own message leaves out what is not in OpenAI's form, as FastAPI's errors are.
+        raise ServerError(server, error.status_code, error.response.text[:500] or error.message) from error
     except (OpenAIError, ValueError) as error:
         raise ServerError(server, 200, f"the answer cannot be read: {error}") from error
     return _read(server, answer)
