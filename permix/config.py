@@ -318,7 +318,9 @@ def _set_dotted(values: dict[str, Any], override: str) -> None:
     try:
         values[leaf] = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ProfileError(f"--set {override!r}: {text!r} is not a YAML value; quote it, or mend it: {error}") from error
+        raise ProfileError(
+            f"--set {override!r}: {text!r} is not a YAML value; quote it, or mend it: {error}"
+        ) from error
 
 
 def _explain(error: dict[str, Any]) -> str:
