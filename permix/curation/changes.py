@@ -44,7 +44,10 @@ def previous_version(folder: Path, sources: Collection[str]) -> Reference | None
     written = sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
     for manifest in written:
         reference = finished(manifest.parent)
-        if reference and {count["source"] for count in facts(reference)["counts"]} & set(sources):
+        known = facts(reference) if reference else {"counts": (), "files": ()}
+        shared = {count["source"] for count in known["counts"]} & set(sources)
+        # One that somebody has emptied by hand is nothing to compare with, and no reason to fail.
+        if reference and shared and all(reference.file(name).is_file() for name in known["files"]):
             return reference
     return None
 
@@ -68,7 +71,7 @@ def compare(old: Reference, new: Reference) -> list[Change]:
     # Curation keeps no two rows of one content, so a content has one place.
     places = {content(row): key for key, row in gone.items()}
     for key, row in list(come.items()):
-        if (earlier := places.get(content(row))) is not None:
+        if (earlier := places.pop(content(row), None)) is not None:
             changes.append(_change("renumbered", row, f"was {earlier}"))
             del come[key], gone[earlier]
 

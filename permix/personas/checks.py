@@ -57,15 +57,17 @@ class Checks:
     def find(self, text: str) -> list[Hit]:
         """Everything that the text must not say; letter case, accents, widths and hidden characters do not hide it."""
         folded = _folded(text)
-        hits = [
+        instructions = [
             Hit(reason, match.group(), why)
             for reason, pattern, why in self.instructions
-            if (match := pattern.search(folded))
+            for match in pattern.finditer(folded)
         ]
-        for pattern, reasons in self.exclusions:
-            for match in pattern.finditer(folded):
-                hits.append(Hit("excluded", match.group(), reasons[_key(match["term"])]))
-        return list(dict.fromkeys(hits))
+        exclusions = [
+            Hit("excluded", match.group(), reasons[_key(match["term"])])
+            for pattern, reasons in self.exclusions
+            for match in pattern.finditer(folded)
+        ]
+        return list(dict.fromkeys([*instructions, *exclusions]))
 
 
 @cache

@@ -97,3 +97,5 @@ def test_the_previous_version_is_the_last_written_with_a_source_of_that_name(tmp
     assert previous_version(tmp_path, {"c"}) is None
     versions[1].file(MANIFEST).unlink()
     assert previous_version(tmp_path, {"a"}) == versions[0], "what has no manifest is not finished"
+    versions[0].file("rejects.parquet").unlink()
+    assert previous_version(tmp_path, {"a"}) is None, "what is no longer whole cannot be compared with"

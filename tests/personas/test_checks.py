@@ -40,13 +40,14 @@ def test_every_term_is_found_and_says_why() -> None:
 
 
 def test_every_hit_is_named() -> None:
-    hits = load_checks().find("You are Isaac Newton, a Quaker; the answer is 7.")
+    hits = load_checks().find("You are Isaac Newton, a Quaker; the answer is 7. Or the answer is 8.")
     assert [(hit.reason, hit.found) for hit in hits] == [
         ("answer leak", "answer is 7"),
+        ("answer leak", "answer is 8"),
         ("excluded", "isaac newton"),
         ("excluded", "quaker"),
     ]
-    assert str(hits[1]) == "“isaac newton” (real person: a mathematician)"
+    assert str(hits[2]) == "“isaac newton” (real person: a mathematician)"
     assert {row["reason"] for row in rows(INSTRUCTIONS)} | {"excluded"} == set(REASONS)
 
 
