@@ -22,6 +22,7 @@ from permix.evaluation.evaluate import ask, make_scorecard
 from permix.evaluation.protocol import Protocol, make_protocol
 from permix.evaluation.scorecard import Scorecard, read_scorecard, write_scorecard
 from permix.generation import Chat, Completion, Sampling
+from permix.generation.cache import COMPLETIONS, cached
 from permix.personas import load_personas
 from permix.problems import load_problems
 from permix.reference import MANIFEST, Reference, finish
@@ -65,7 +66,7 @@ def evaluate_policy(
             profile.evaluation,
             profile.seed,
         )
-        answers = _asked(protocol, checkpoint(policy), profile.evaluation, label)
+        answers = _asked(protocol, policy, profile.evaluation, label)
         scorecard = make_scorecard(answers, protocol, profile.evaluation, model=policy.digest)
         _warn(scorecard, profile.evaluation)
         home = workspace() / "evaluation" / evaluation_key(profile, policy, problems, personas)[:12]
@@ -123,17 +124,25 @@ def given_model(directory: str) -> StageResult:
     return StageResult(stage="given", path=str(root), digest=digest(files), mlflow_run_id="")
 
 
-def _asked(protocol: Protocol, model: Path, settings: EvaluationSettings, label: str) -> list[Answer]:
-    """The model's answers; shows how far they are."""
+def _asked(protocol: Protocol, policy: StageResult, settings: EvaluationSettings, label: str) -> list[Answer]:
+    """The model's answers; shows how far they are. What an earlier run of the workspace generated is taken up."""
     # With it comes torch, which a flow that only reuses results never needs.
     from permix.generation.local import complete, load
 
     started = time.monotonic()
-    loaded = load(model)
+    loaded = load(checkpoint(policy))
+    # Besides the weights, a completion follows from the code that draws it and from how its numbers are rounded.
+    drawn_by = [policy.digest, code_digest("generation"), loaded.model.device.type, str(loaded.model.dtype)]
     done = 0
+    generated = 0
     with progress_shown(f"evaluate-{label}", f"{label} under every persona") as show:
 
         def generate(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
+            nonlocal generated
+            generated += len(prompts) * sampling.samples
+            return complete(loaded, prompts, sampling, settings.batch_size)
+
+        def remembered(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
             nonlocal done
             before = done
 
@@ -142,12 +151,16 @@ def _asked(protocol: Protocol, model: Path, settings: EvaluationSettings, label:
                 done = before + written
                 show(done, protocol.completions, f"{done / (time.monotonic() - started):.0f} completions a second")
 
-            return complete(loaded, prompts, sampling, settings.batch_size, report)
+            kept = workspace() / "completions" / COMPLETIONS
+            template = str(loaded.tokenizer.chat_template)
+            return cached(generate, kept, digest(drawn_by), template, settings.batch_size, report)(prompts, sampling)
 
-        answers = ask(generate, protocol)
+        answers = ask(remembered, protocol)
     seconds = time.monotonic() - started
-    get_run_logger().info("%s: %d completions written and judged in %.1f s", label, len(answers), seconds)
-    mlflow.log_metrics({"seconds": seconds, "completions": len(answers)})
+    get_run_logger().info(
+        "%s: %d completions judged in %.1f s, %d of them written now", label, len(answers), seconds, generated
+    )
+    mlflow.log_metrics({"seconds": seconds, "completions": len(answers), "completions_generated": generated})
     return answers
 
 

@@ -59,7 +59,7 @@ def test_a_model_gets_a_scorecard_once(model: Path, workspace: Path) -> None:
 
     (run,) = stage_runs()
     assert run.data.metrics["pss"] == card.stability.pss.value
-    assert run.data.metrics["completions"] == COMPLETIONS
+    assert run.data.metrics["completions"] == run.data.metrics["completions_generated"] == COMPLETIONS
     assert artifacts(run) == {
         "manifest.json", "scorecard.json", "completions.parquet", "personas.png", "plane.png"
     }  # fmt: skip
@@ -71,8 +71,10 @@ def test_a_model_gets_a_scorecard_once(model: Path, workspace: Path) -> None:
     shutil.rmtree(result.path)
     again = evaluate(PROFILE, str(model)).scorecards["model"]
     assert (again.path, again.digest) == (result.path, result.digest), "made again, it is the same"
+    assert stage_runs()[-1].data.metrics["completions_generated"] == 0, "a killed evaluation goes on from what it has"
     finer = PROFILE.model_copy(update={"evaluation": PROFILE.evaluation.model_copy(update={"samples": 3})})
     assert evaluate(finer, str(model)).scorecards["model"].digest != result.digest
+    assert stage_runs()[-1].data.metrics["completions_generated"] == 6 * 21, "only the third samples"
 
 
 @flow
