@@ -18,7 +18,7 @@ from permix.curation.changes import KINDS, changes_markdown, compare, previous_v
 from permix.curation.markers import Markers, model_markers, tokenizer_file
 from permix.curation.rejects import Curation, check_rejected_share
 from permix.curation.report import curation_markdown
-from permix.personas import checks, library
+from permix.personas import library
 from permix.personas.curate import curate_personas as sort_personas
 from permix.personas.sources import read_personas
 from permix.personas.store import save_personas
@@ -40,8 +40,7 @@ def _problems_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
 def _personas_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
     settings: PersonaSettings = arguments["settings"]
     code = code_digest("curation", "personas", "organism")
-    lists = [file.read_text(encoding="utf-8") for file in (checks.INSTRUCTIONS, checks.EXCLUSIONS)]
-    return digest("curate_personas", settings, _files(settings.sources), _tokenizer(arguments["base"]), code, lists)
+    return digest("curate_personas", settings, _files(settings.sources), _tokenizer(arguments["base"]), code)
 
 
 @task(name="curate problems", cache_key_fn=_problems_key, **STAGE_OPTIONS)

@@ -19,6 +19,9 @@ from permix.reference import Reference
 # Results are small JSON values (never pickles) and outlive the process.
 STAGE_OPTIONS: dict[str, Any] = {"persist_result": True, "result_serializer": "json"}
 
+LIBRARY = Path(__file__).resolve().parent.parent / "permix"
+SOURCES = {".py", ".jsonl", ".txt"}
+
 
 class StageResult(BaseModel):
     """What a stage made, and the MLflow run that tells how."""
@@ -51,11 +54,10 @@ def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageR
     return result
 
 
-def code_digest(*packages: str) -> str:
-    """Digest of the source of some of permix's packages (`training`): part of a stage's key, so that new code runs."""
-    root = Path(__file__).resolve().parent.parent / "permix"
+def code_digest(*packages: str, root: Path = LIBRARY) -> str:
+    """Digest of the code and data files of some of permix's packages: part of a stage's key, so that new code runs."""
     whole = hashlib.sha256()
     for package in packages:
-        for path in sorted((root / package).rglob("*.py")):
+        for path in sorted(path for path in (root / package).rglob("*") if path.suffix in SOURCES):
             whole.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return whole.hexdigest()

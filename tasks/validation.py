@@ -25,7 +25,6 @@ from prefect.context import TaskRunContext
 from permix.config import PersonaSettings, ProblemSettings, digest
 from permix.curation.markers import model_markers
 from permix.curation.report import markdown_table
-from permix.personas import checks
 from permix.reference import finish
 from permix.workspace import workspace
 from tasks import expectations
@@ -88,8 +87,7 @@ def _validation_key(
     persona_settings: PersonaSettings,
     base: str,
 ) -> str:
-    files = (__file__, expectations.__file__, checks.INSTRUCTIONS, checks.EXCLUSIONS)
-    sources = [Path(str(file)).read_text(encoding="utf-8") for file in files]
+    sources = [Path(str(file)).read_text(encoding="utf-8") for file in (__file__, expectations.__file__)]
     code = (code_digest("curation", "problems", "personas"), *sources)
     return digest("validate", problems.digest, personas.digest, problem_settings, persona_settings, base, *code)
 

@@ -44,8 +44,9 @@ def previous_version(folder: Path, sources: Collection[str]) -> Reference | None
     written = sorted(folder.glob(f"[!.]*/{MANIFEST}"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
     for manifest in written:
         reference = finished(manifest.parent)
-        known = facts(reference) if reference else {"counts": (), "files": ()}
-        shared = {count["source"] for count in known["counts"]} & set(sources)
+        known = facts(reference) if reference else {}
+        # Without counts it was put there by hand, and its sources are not known.
+        shared = {count["source"] for count in known.get("counts", ())} & set(sources)
         # One that somebody has emptied by hand is nothing to compare with, and no reason to fail.
         if reference and shared and all(reference.file(name).is_file() for name in known["files"]):
             return reference

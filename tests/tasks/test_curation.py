@@ -11,7 +11,7 @@ from prefect.logging import disable_run_logger
 from permix.config import FilePersonas, FileProblems, PersonaSettings, ProblemSettings
 from permix.curation.rejects import TooManyRejectedError
 from permix.curation.rows import SourceError
-from permix.personas import checks, load_personas
+from permix.personas import load_personas
 from permix.problems import load_problems
 from permix.reference import facts
 from tasks.curation import curate_personas, curate_problems
@@ -151,13 +151,3 @@ def test_what_was_accepted_by_name_stands_in_the_manifest_and_in_the_report(tmp_
     assert report is not None
     assert "## accepted by name: 1" in str(report.data)
     assert "## excluded: 1" in str(report.data)
-
-
-def test_the_key_of_personas_follows_the_lists(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert curate_personas.cache_key_fn
-    arguments = {"settings": PersonaSettings(), "base": "organism"}
-    before = curate_personas.cache_key_fn(None, arguments)  # type: ignore[arg-type]
-    changed = tmp_path / "exclusions.jsonl"
-    changed.write_text("", encoding="utf-8")
-    monkeypatch.setattr(checks, "EXCLUSIONS", changed)
-    assert curate_personas.cache_key_fn(None, arguments) != before  # type: ignore[arg-type]
