@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from permix.verifier.build import joined, negated
+from permix.verifier.build import MAX_DEPTH, bounded, joined, negated
 from permix.verifier.cursor import Cursor
 from permix.verifier.expression import REALS, Expr, number
 from permix.verifier.lexer import NotAValueError, Token, words
@@ -31,7 +31,8 @@ def sum_of_terms(c: Cursor) -> Expr:
             terms = [Expr("pm", (joined("add", terms), term), "+" if sign == "pm" else "-")]
         else:
             terms.append(negated(term) if sign == "-" else term)
-    return joined("add", terms)
+    # Fewer tokens than the bound cannot make a deeper tree.
+    return bounded(joined("add", terms)) if len(c.tokens) > MAX_DEPTH else joined("add", terms)
 
 
 def _term(c: Cursor) -> Expr:

@@ -11,6 +11,9 @@ from permix.verifier.lexer import NotAValueError, Token
 MAX_VARIANTS = 8
 """Values that the ± signs of one item may stand for."""
 
+MAX_DEPTH = 60
+"""Nodes above one another, as in x!!!! or 1/2/3/4, which no bracket counts; every later step recurses over them."""
+
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 
@@ -18,6 +21,16 @@ _FLIPPED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤"}
 def joined(op: str, parts: Sequence[Expr]) -> Expr:
     """The sum or product of the parts; a single part is itself."""
     return parts[0] if len(parts) == 1 else Expr(op, tuple(parts))
+
+
+def bounded(expr: Expr) -> Expr:
+    """The expression, if it is not too deep. Raises NotAValueError if it is; does not itself recurse."""
+    level: list[Expr] = [expr]
+    for _ in range(MAX_DEPTH):
+        level = [arg for node in level for arg in node.args]
+        if not level:
+            return expr
+    raise NotAValueError("too complex")
 
 
 def negated(expr: Expr) -> Expr:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from permix.verifier.arithmetic import argument_power, sum_of_terms
-from permix.verifier.build import based, name_of, relate, variants
+from permix.verifier.build import based, bounded, name_of, relate, variants
 from permix.verifier.cursor import Cursor
 from permix.verifier.expression import Expr
 from permix.verifier.lexer import NotAValueError, plain_text, tokenize
@@ -110,7 +110,7 @@ def _operand(c: Cursor) -> Expr:
         return Expr("ratio", tuple(parts))
     while c.kind in {"cup", "setminus"}:
         op = "union" if c.next().kind == "cup" else "minus"
-        value = Expr(op, (value, sum_of_terms(c)))
+        value = bounded(Expr(op, (value, sum_of_terms(c))))
     return _with_unit(c, value, "$" if money else "")
 
 

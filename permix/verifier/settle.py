@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from permix.verifier.compare import NeedsAlgebraError, Prove, same
+from permix.verifier.compare import MAX_ITEMS, NeedsAlgebraError, Prove, same
 from permix.verifier.expression import Expr, is_matrix, symbols
 from permix.verifier.finished import finished, has_constant_call
 from permix.verifier.form import Forms, UndecidedError
@@ -83,6 +83,9 @@ def settle(gold_text: str, answer: str, prove: Prove) -> Ruling:
         return _ruling(any(same(one, other, prove) for one in gold.readings for other in answers))
     except (NotAValueError, UndecidedError) as error:
         return Ruling("incorrect", str(error))
+    except RecursionError:
+        # The parser bounds the depth of what it reads; this is for a caller that is itself at the end of its stack.
+        return Ruling("incorrect", "too complex")
 
 
 def ask_worker(*_: Expr) -> bool:
@@ -104,6 +107,8 @@ def _has_text(expr: Expr) -> bool:
 
 def _check(expr: Expr) -> None:
     """See that every scalar in a gold has a value, so that a fault in it is not laid at the answer's door."""
+    if expr.op in {"list", "set"} and len(expr.args) > MAX_ITEMS:
+        raise UndecidedError("too large")
     if expr.op in _SCALARS and not is_matrix(expr):
         try:
             Forms().of(expr)

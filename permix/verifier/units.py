@@ -53,6 +53,7 @@ _NO_UNIT = words(
     "ten eleven twelve twenty thirty forty fifty sixty seventy eighty ninety"
 )
 _POWERS = {"square": "^2", "squared": "^2", "sq": "^2", "cubic": "^3", "cubed": "^3", "cu": "^3"}
+_MOST_WORDS = 8
 _WORD = re.compile(r"\^[23]|[^\W\d_]+|[$%€£¥/]")
 # A digit, a bracket or a sign among the words is a second answer.
 _NOT_WORDS = re.compile(r"(?<!\^)[0-9]|\^(?![23])|[^\w\s$%€£¥/^.,'’-]")
@@ -72,7 +73,7 @@ def unit(text: str) -> str:
             parts.append(_UNITS[word])
         elif word not in {"of", "the", "a", "an"}:
             parts.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
-    if not parts:
+    if not parts or len(parts) > _MOST_WORDS:
         raise NotAValueError("not a value")
     written = " ".join("per" if word == "/" else word for word in parts) + power
     return "mph" if written == "mile per hour" else written

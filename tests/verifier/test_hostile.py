@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 import time
@@ -96,6 +97,13 @@ def long_list(draw: random.Random) -> str:
     return opening + draw.choice([",", r"\cup", " or ", r"\pm", r"\\", "&"]).join(items) + closing
 
 
+def chained(draw: random.Random) -> str:
+    """One or two operators over and over, with and without operands."""
+    signs = draw.choices([sign for sign in SOUP if not sign.isalnum()], k=draw.randint(1, 2))
+    operand = draw.choice(["", "7", "x", "(1,2)", "{2}", r"\sqrt2"])
+    return operand + "".join(draw.choice(signs) + operand for _ in range(draw.choice([5, 40, 200, 600])))
+
+
 def soup(draw: random.Random) -> str:
     return draw.choice(["", " "]).join(draw.choices(SOUP, k=draw.randint(1, 40)))
 
@@ -132,10 +140,40 @@ def wrapped(draw: random.Random, answer: str) -> str:
 
 def hostile(draw: random.Random, path: str) -> str:
     kinds: list[Callable[[random.Random], str]] = [
-        nested, tower, huge, polynomial, long_list, soup, soup, soup, unicode_text, any_character, hedged,
+        nested, tower, huge, polynomial, long_list, chained, soup, soup, soup, unicode_text, any_character, hedged,
         lambda draw: code(draw, path),
     ]  # fmt: skip
     return wrapped(draw, draw.choice(kinds)(draw))
+
+
+DEEP = [
+    "7" + "!" * 590, "x" + "!" * 590, "/".join("x" * 299), r"\pm".join("1" * 299), r"\cup".join(["(1,2)"] * 80),
+    r"\setminus".join([r"\{1\}"] * 80), "x" + "'" * 500, "x" + "^2" * 290, "-" * 590 + "7", "=".join("1" * 299),
+    "<".join("1" * 299), ":".join("1" * 299), "**".join("x" * 200), "x" + "^{2}" * 140, r"\sin" * 500 + "x",
+    r"\sqrt" * 500 + "x", r"\frac" * 300 + "12", "7" + r"^\circ" * 200, "7" + r"\text{ cm}" * 180,
+    "|" * 300 + "7" + "|" * 300, r"\log_" * 200 + "2", "e^" * 290 + "x", r"\sum_{k=1}^{9}" * 60 + "k",
+    " or ".join("7" * 250), r"\mathbb" * 500 + "R", r"{1\over" * 100 + "1" + "}" * 100,
+    "f(" * 29 + "x/x/x!!!" + ")" * 29,
+]  # fmt: skip
+"""Deep without a bracket, or by every other way that the grammar has to nest."""
+
+
+@pytest.mark.parametrize("text", DEEP, ids=lambda text: f"{text[:9]}…{len(text)}")
+def test_depth_by_any_way_is_bounded(text: str) -> None:
+    verdicts = verify([f"\\boxed{{{text}}}"] * len(GOLDS) + [r"\boxed{7}"], [*GOLDS, text])
+    assert [verdict.verdict for verdict in verdicts[:-1]] == ["incorrect"] * len(GOLDS)
+    assert verdicts[-1].verdict in {"incorrect", "ungradable"}
+
+
+def test_a_caller_at_the_end_of_its_stack_gets_a_verdict() -> None:
+    def deeper(levels: int) -> str:
+        if levels:
+            return deeper(levels - 1)
+        return verify([r"\boxed{\frac{\sqrt{2+\frac{1}{x^{2}+1}}}{1+\sqrt{3}}}"], [r"\frac{1}{x^{2}+1}"])[0].verdict
+
+    depth = len(inspect.stack())
+    verdicts = {deeper(sys.getrecursionlimit() - depth - room) for room in (60, 80, 120)}
+    assert verdicts == {"incorrect"}
 
 
 def assert_harmless(count: int, seed: int, tmp_path: Path) -> None:
