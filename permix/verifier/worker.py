@@ -32,7 +32,9 @@ def main(cpu_s: float, wall_s: float, memory_mib: int) -> None:
     from permix.verifier.settle import settle
     from permix.verifier.verdict import Ruling
 
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
+    # Twice what the parent allows, for what grows between two of its looks. The parent looks at all because CPython
+    # cannot be relied on to raise MemoryError: at this limit 3.11 has been seen to spin until the deadline instead.
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mib << 21, memory_mib << 21))
     _write(replies, "ready")
     parent = os.getppid()
     while (line := _next_line(requests, parent)) is not None:

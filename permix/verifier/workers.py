@@ -22,18 +22,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
+import psutil
+
 from permix.verifier.verdict import Ruling
 
 CPU_S = 5.0
 """Processor time for one pair. Processor time, so that a busy machine does not change a verdict."""
 WALL_S = 20.0
 """Time by the clock for one pair, whatever the machine does."""
-MEMORY_MIB = 768
-"""Address space of a worker; SymPy itself takes about 150."""
+MEMORY_MIB = 512
+"""Memory of a worker; SymPy itself takes about 70."""
 COUNT = min(4, os.cpu_count() or 1)
 """Workers at most, in one process."""
 
 _START_S = 120.0
+_LOOK_MS = 50  # how often a busy worker's memory is looked at
 _PAIRS_PER_WORKER = 300  # SymPy's caches grow; a fresh worker costs 0.4 s
 _ROOT = str(Path(__file__).resolve().parents[2])
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from permix.verifier.worker import main; main({}, {}, {})"
@@ -113,7 +116,9 @@ _FATAL = frozenset({"timed out", "out of memory", "crashed"})
 class _Worker:
     def __init__(self, limits: tuple[float, float, int]) -> None:
         self.asked = 0
+        self.grew_too_big = False
         self.patience_s = limits[1] + 5.0
+        self.memory_bytes = limits[2] << 20
         self.process = subprocess.Popen(
             [sys.executable, "-c", _START.format(*limits), _ROOT],
             stdin=subprocess.PIPE,
@@ -127,7 +132,7 @@ class _Worker:
             self.kill()
             raise WorkerError(
                 f"the verifier's worker did not start (exit code {self.process.returncode}, its own error is on "
-                f"standard error); try: {sys.executable} -m permix.verifier.worker 5 20 768 < /dev/null"
+                f"standard error); try: {sys.executable} -m permix.verifier.worker 5 20 512 < /dev/null"
             )
 
     def ask(self, pair: tuple[str, str]) -> Ruling:
@@ -140,8 +145,15 @@ class _Worker:
             return Ruling(*json.loads(line))
         killed_by_us = self.process.poll() is None
         self.kill()
+        if self.grew_too_big:
+            return Ruling("incorrect", "out of memory")
         timed_out = killed_by_us or self.process.returncode in {-signal.SIGALRM, -signal.SIGPROF}
         return Ruling("incorrect", "timed out" if timed_out else "crashed")
+
+    def _is_too_big(self) -> bool:
+        with contextlib.suppress(psutil.Error):  # it has ended; the caller will see that
+            return bool(psutil.Process(self.process.pid).memory_info().rss > self.memory_bytes)
+        return False
 
     def kill(self) -> None:
         self.process.kill()
@@ -154,15 +166,18 @@ class _Worker:
             stream.close()
 
     def _line(self, timeout_s: float) -> bytes:
-        """A line from the worker; what there is of it if the worker ends or the time is up."""
+        """A line from the worker; what there is of it if the worker ends, grows too big, or the time is up."""
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         line, end = b"", monotonic() + timeout_s
         while not line.endswith(b"\n"):
-            if not poll.poll(max(0.0, end - monotonic()) * 1000):
-                return line
+            if not poll.poll(_LOOK_MS):
+                self.grew_too_big = self._is_too_big()
+                if self.grew_too_big or monotonic() > end:
+                    return line
+                continue
             part = os.read(descriptor, 65_536)
             if not part:
                 self.process.wait()

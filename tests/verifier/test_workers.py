@@ -66,8 +66,8 @@ def test_a_pair_that_takes_for_ever_times_out_and_costs_only_itself(workers: Wor
 
 
 def test_a_pair_that_eats_memory_is_out_of_memory() -> None:
-    # SymPy and Python take some 150 MiB of address space; the expansion wants hundreds more.
-    pool = Workers(count=1, cpu_s=60.0, wall_s=60.0, memory_mib=220)
+    # SymPy and Python take some 70 MiB; the expansion wants hundreds more.
+    pool = Workers(count=1, cpu_s=60.0, wall_s=60.0, memory_mib=150)
     try:
         rulings = pool.rule([ENDLESS, PROVABLE])
     finally:
