@@ -1,0 +1,41 @@
+"""One typed profile: everything a run is made of, a file for each section.
+
+The same model is read from `configs/*.yaml`, overridden by dotted keys on the command line, and shown as a form in
+the Prefect UI. The defaults are the organism profile: a whole run on a laptop. Unknown keys fail, with the nearest
+valid one.
+"""
+
+from permix.config.digest import digest
+from permix.config.evaluation import EvaluationSettings
+from permix.config.model import ModelSettings, OrganismSettings
+from permix.config.personas import FilePersonas, LibraryPersonas, OrganismPersonas, PersonaSettings, PersonaSource
+from permix.config.problems import FileProblems, OrganismProblems, ProblemSettings, ProblemSource
+from permix.config.profile import Profile
+from permix.config.promotion import PromotionSettings
+from permix.config.read import ProfileError, load_profile, parse_profile
+from permix.config.section import Section
+from permix.config.training import Mixing, TrainingSettings
+
+__all__ = [
+    "EvaluationSettings",
+    "FilePersonas",
+    "FileProblems",
+    "LibraryPersonas",
+    "Mixing",
+    "ModelSettings",
+    "OrganismPersonas",
+    "OrganismProblems",
+    "OrganismSettings",
+    "PersonaSettings",
+    "PersonaSource",
+    "ProblemSettings",
+    "ProblemSource",
+    "Profile",
+    "ProfileError",
+    "PromotionSettings",
+    "Section",
+    "TrainingSettings",
+    "digest",
+    "load_profile",
+    "parse_profile",
+]

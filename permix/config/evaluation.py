@@ -1,0 +1,28 @@
+"""What is measured, and how finely."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from permix.config.section import Section
+
+
+class EvaluationSettings(Section):
+    """What is measured, and how finely."""
+
+    problems: int = Field(60, ge=2)
+    """Eval problems, drawn by seed."""
+    samples: int = Field(4, ge=1)
+    """Completions for each problem under each persona."""
+    temperature: float = Field(1.0, ge=0)
+    """Sampling temperature on problems; 0 is greedy."""
+    max_completion_tokens: int = Field(24, ge=1)
+    """A completion is cut here."""
+    roleplay_questions: int = Field(20, ge=1)
+    """Role-play questions asked of each role-playing persona."""
+    batch_size: int = Field(512, ge=1)
+    """Completions generated at once."""
+    confidence: float = Field(0.95, gt=0, lt=1)
+    """Coverage of intervals."""
+    resamples: int = Field(1000, ge=10)
+    """Bootstrap resamples, and permutations for the noise floor."""

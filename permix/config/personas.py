@@ -1,0 +1,70 @@
+"""Where personas come from and what they must satisfy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from permix.config.section import SOURCE_NAME, Section
+
+
+class OrganismPersonas(Section):
+    """Personas of the organism's world: a manner and a role; some pairs are held out for evaluation."""
+
+    kind: Literal["organism"] = "organism"
+    """Selects this source."""
+
+
+class LibraryPersonas(Section):
+    """The project's own library: 130 personas of every kind, each written as a whole system prompt, with its split."""
+
+    kind: Literal["library"]
+    """Selects this source."""
+
+
+class FilePersonas(Section):
+    """Personas in a local file, one a row; in a .txt file, one a line."""
+
+    kind: Literal["file"]
+    """Selects this source."""
+    name: str = Field(pattern=SOURCE_NAME)
+    """Name of the source; it prefixes persona ids."""
+    path: str = Field(pattern=r"\.(jsonl|csv|parquet|txt)$")
+    """File, whose ending tells its format; relative to the working directory."""
+    text: str = "persona"
+    """Column that holds the persona's description; a .txt file is that column."""
+    template: str = "{persona}"
+    """System prompt made of it; `{persona}` is replaced."""
+    persona_kind: str = "everyday"
+    """Kind of all its personas, unless kind_column names a column."""
+    kind_column: str | None = None
+    """Column with each persona's kind."""
+    eval_share: float = Field(0.5, ge=0, le=1)
+    """Share of personas held out for evaluation, drawn by a hash of the text."""
+
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        if self.path.endswith(".txt") and self.kind_column is not None:
+            raise ValueError("a .txt file has no columns: leave kind_column out, and say persona_kind")
+        return self
+
+
+PersonaSource = Annotated[OrganismPersonas | LibraryPersonas | FilePersonas, Field(discriminator="kind")]
+
+
+class PersonaSettings(Section):
+    """Where personas come from and what they must satisfy."""
+
+    sources: tuple[PersonaSource, ...] = (OrganismPersonas(),)
+    """Sources, in order."""
+    max_chars: int = Field(1000, ge=1)
+    """Longer personas are rejected."""
+    near_duplicate: float = Field(0.9, gt=0, le=1)
+    """A training persona whose word overlap (Jaccard) with an eval persona reaches this is rejected."""
+    exclude: tuple[Annotated[str, Field(pattern=r"\w")], ...] = ()
+    """Words or names that no persona may hold, besides the project's list in permix/personas/exclusions.jsonl."""
+    accept: tuple[str, ...] = ()
+    """Ids of personas kept although they hold excluded words or instructions; the manifest records each with why."""
+    max_rejected_share: float = Field(0.5, ge=0, le=1)
+    """Curation fails when more was rejected; generous, as real persona lists repeat themselves."""

@@ -1,0 +1,104 @@
+"""Read a profile, override its keys, and say clearly what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from permix.config.profile import Profile
+
+CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
+
+
+class ProfileError(ValueError):
+    """The profile cannot be used; the message names the key, what is wrong with it, and what would be right."""
+
+
+def load_profile(name_or_path: str, overrides: Iterable[str] = ()) -> Profile:
+    """Read a profile by name (`organism` is `configs/organism.yaml`) or path, and apply `section.key=value` overrides.
+
+    Values are read as YAML. Raises ProfileError naming the offending key and the nearest valid one.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = CONFIGS / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in CONFIGS.glob("*.yaml"))
+        raise ProfileError(f"no profile {name_or_path!r}: {path} is not there; profiles: {', '.join(known)}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ProfileError(f"{path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ProfileError(f"{path} must hold keys and values, not a {type(values).__name__}")
+    for override in overrides:
+        _set_dotted(values, override)
+    return parse_profile(values, where=str(path))
+
+
+def parse_profile(values: Mapping[str, Any], where: str = "profile") -> Profile:
+    """Validate plain values; raises ProfileError with one line an error."""
+    try:
+        return Profile.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(dict(item)) for item in error.errors()]
+        raise ProfileError("\n".join(f"{where}: {line}" for line in lines)) from error
+
+
+def _set_dotted(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ProfileError(f"--set {override!r}: expected section.key=value, as in training.steps=50")
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise ProfileError(f"--set {override!r}: {parent} has no keys of its own")
+    try:
+        values[leaf] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ProfileError(
+            f"--set {override!r}: {text!r} is not a YAML value; quote it, or mend it: {error}"
+        ) from error
+
+
+def _explain(error: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{key}: {error['msg']} (got {error['input']!r})" if key else str(error["msg"])
+    # The tag of a discriminated union ("file") is part of pydantic's loc but not of the user's key.
+    valid = sorted(_fields_at(error["loc"][:-1]))
+    near = difflib.get_close_matches(str(error["loc"][-1]), valid, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
+    return f"{key}: unknown key; {hint}"
+
+
+def _fields_at(location: tuple[str | int, ...]) -> set[str]:
+    """Names of the fields valid at a place in the profile."""
+    models: set[type[BaseModel]] = {Profile}
+    for part in location:
+        inner = {
+            m
+            for model in models
+            if part in model.model_fields
+            for m in _models_in(model.model_fields[str(part)].annotation)
+        }
+        # A list index or a union tag does not lead to another model; a tag narrows the union.
+        tagged = {
+            m for m in models if "kind" in m.model_fields and part in typing.get_args(m.model_fields["kind"].annotation)
+        }
+        models = inner or tagged or models
+    return {name for model in models for name in model.model_fields}
+
+
+def _models_in(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return {annotation} if issubclass(annotation, BaseModel) else set()
+    return {model for argument in typing.get_args(annotation) for model in _models_in(argument)}
