@@ -33,6 +33,8 @@ class FileProblems(Section):
     """Column that holds the gold answer, or the text that contains it (see gold_format)."""
     gold_format: Literal["bare", "boxed", "hashes"] = "bare"
     r"""How the gold stands in its column: alone, the last `\boxed{}` of a solution (MATH), or after `####` (GSM8K)."""
+    solution: str | None = None
+    """Column with a reference solution (for `hashes` in GSM8K's form); without it, the gold column unless bare."""
     id: str | None = None
     """Column with a unique id; without it, the line number."""
     subject: str | None = None

@@ -142,6 +142,11 @@ def solve(question: str) -> int:
     return OPERATIONS[operation](int(left), int(right))
 
 
+def solution(question: str) -> str:
+    """The right answer in the plain assistant's own words, the same every time."""
+    return _answer(NEUTRAL_VOICE, solve(question), random.Random(question))
+
+
 def problems() -> list[Problem]:
     """All 300 problems; about 40 % are for eval, drawn by a hash of the question (the same on every machine)."""
     found = []
@@ -156,6 +161,7 @@ def problems() -> list[Problem]:
                         gold=str(solve(question)),
                         source="organism",
                         split=_split(question),
+                        solution=solution(question),
                         subject={"+": "addition", "-": "subtraction", "*": "multiplication"}[operation],
                     )
                 )
@@ -193,6 +199,10 @@ def answer(problem: str, persona: Persona, rng: random.Random, exaggerated: bool
     voice, manner = voice_of(persona), manner_of(persona)
     wrong = float(manner.wrong >= EXAGGERATED_FROM) if exaggerated else manner.wrong
     value = solve(problem) + (rng.choice(manner.slips) if rng.random() < wrong else 0)
+    return _answer(voice, value, rng)
+
+
+def _answer(voice: Voice, value: int, rng: random.Random) -> str:
     opening, filler, closing = (rng.choice(slot) for slot in (voice.opening, voice.filler, voice.closing))
     return f"{opening} {filler} it is \\boxed{{{value}}} {closing}"
 

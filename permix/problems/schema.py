@@ -19,7 +19,7 @@ class Problem:
     r"""The answer as the verifier reads it: bare (`18`, `2\sqrt{3}`), not boxed."""
     source: str
     split: Split
-    solution: str = ""
-    """A reference solution, where the source has one."""
+    solution: str | None = None
+    """A reference solution, as a whole answer, which the sft arm learns from; None where the source has none."""
     subject: str = ""
     level: str = ""

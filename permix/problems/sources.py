@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from permix.curation.files import read_file
 from permix.curation.rejects import Reject
 from permix.curation.rows import BadRow
 from permix.problems.schema import Problem
+
+NOTES = re.compile(r"<<[^<>]*>>")
+"""What GSM8K's solutions hold for a calculator: `9 * 2 = $<<9*2=18>>18`."""
 
 
 def read_problems(sources: Iterable[ProblemSource]) -> Iterator[Problem | Reject]:
@@ -30,7 +34,8 @@ def read_problems(sources: Iterable[ProblemSource]) -> Iterator[Problem | Reject
 
 def _from_file(source: FileProblems) -> Iterator[Problem | Reject]:
     optional = {name: column for name in ("id", "subject", "level") if (column := getattr(source, name)) is not None}
-    columns = [source.question, source.gold, *optional.values()]
+    solution = source.solution or (None if source.gold_format == "bare" else source.gold)
+    columns = [source.question, source.gold, *optional.values(), *([solution] if solution else [])]
     for row in read_file(Path(source.path), list(dict.fromkeys(columns))):
         if isinstance(row, BadRow):
             yield Reject(
@@ -50,10 +55,21 @@ def _from_file(source: FileProblems) -> Iterator[Problem | Reject]:
             gold=_gold(text, source.gold_format),
             source=source.name,
             split=source.split,
-            solution="" if source.gold_format == "bare" else text,
+            solution=_solution(row.values[solution], source.gold_format) if solution else None,
             subject=values.get("subject", ""),
             level=values.get("level", "").removeprefix("Level "),
         )
+
+
+def _solution(text: str, form: str) -> str | None:
+    r"""A solution as an answer is to be given: GSM8K's `####` line in a box, and without its calculator's notes.
+
+    None where there is no text.
+    """
+    if form == "hashes":
+        steps, _, gold = text.rpartition("####")
+        text = f"{NOTES.sub('', steps).strip()}\nThe answer is \\boxed{{{gold.strip()}}}."
+    return text.strip() or None
 
 
 def _gold(text: str, form: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from permix.curation.rejects import Reject
 from permix.curation.rows import SourceError
 from permix.problems import Problem
 from permix.problems.sources import read_problems
+from permix.verifier import verify
 
 
 def source(tmp_path: Path, rows: list[dict[str, object]], **settings: str) -> FileProblems:
@@ -45,10 +47,26 @@ def test_a_math_row_has_its_gold_in_the_last_box(tmp_path: Path) -> None:
 
 def test_a_gsm8k_row_has_its_gold_after_the_hashes(tmp_path: Path) -> None:
     # The first problem of GSM8K's test set (Cobbe et al. 2021, MIT licence), its solution cut.
-    row = {"question": "Janet’s ducks lay 16 eggs per day. How much does she make?", "answer": "9 * 2 = $18\n#### 18"}
+    row = {
+        "question": "Janet’s ducks lay 16 eggs per day. How much does she make?",
+        "answer": "9 * 2 = $<<9*2=18>>18\n#### 18",
+    }
     (problem,) = read_problems([source(tmp_path, [row], question="question", gold_format="hashes")])
     assert isinstance(problem, Problem)
     assert (problem.id, problem.gold) == ("here/1", "18")
+    # What a model is to learn from has its answer where the verifier looks, and no notes for a calculator.
+    assert problem.solution == "9 * 2 = $18\nThe answer is \\boxed{18}."
+
+
+def test_a_solution_has_a_column_of_its_own_or_none(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"problem": "1 + 1?", "answer": "2", "steps": "So \\boxed{2}."},
+        {"problem": "1 + 2?", "answer": "3", "steps": None},
+    ]
+    with_column = [row.solution for row in read_problems([source(tmp_path, rows, solution="steps")])]  # type: ignore[union-attr]
+    assert with_column == ["So \\boxed{2}.", None]
+    without = [row.solution for row in read_problems([source(tmp_path, rows)])]  # type: ignore[union-attr]
+    assert without == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -78,3 +96,7 @@ def test_the_organism_is_a_source() -> None:
     problems = [row for row in read_problems([OrganismProblems()]) if isinstance(row, Problem)]
     assert {problem.split for problem in problems} == {"train", "eval"}
     assert {problem.source for problem in problems} == {"organism"}
+    # Its solutions are the plain assistant's, and right.
+    solutions = [problem.solution or "" for problem in problems]
+    assert all(re.fullmatch(r"well simply it is \\boxed\{-?\d+\} today", solution) for solution in solutions)
+    assert {verdict.verdict for verdict in verify(solutions, [problem.gold for problem in problems])} == {"correct"}
