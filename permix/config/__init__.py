@@ -7,25 +7,33 @@ valid one.
 
 from permix.config.digest import digest
 from permix.config.evaluation import EvaluationSettings
+from permix.config.judging import Judge, JudgingSettings, LocalJudge, ServerJudge
 from permix.config.model import ModelSettings, OrganismSettings
 from permix.config.personas import FilePersonas, LibraryPersonas, OrganismPersonas, PersonaSettings, PersonaSource
 from permix.config.problems import FileProblems, OrganismProblems, ProblemSettings, ProblemSource
 from permix.config.profile import Profile
 from permix.config.promotion import PromotionSettings
-from permix.config.read import ProfileError, load_profile, parse_profile
+from permix.config.read import ProfileError, load_profile, parse_profile, with_overrides
 from permix.config.section import Section
+from permix.config.server import ServerSettings
+from permix.config.study import ARMS, Overrides, StudySettings
 from permix.config.training import Mixing, TrainingSettings
 
 __all__ = [
+    "ARMS",
     "EvaluationSettings",
     "FilePersonas",
     "FileProblems",
+    "Judge",
+    "JudgingSettings",
     "LibraryPersonas",
+    "LocalJudge",
     "Mixing",
     "ModelSettings",
     "OrganismPersonas",
     "OrganismProblems",
     "OrganismSettings",
+    "Overrides",
     "PersonaSettings",
     "PersonaSource",
     "ProblemSettings",
@@ -34,8 +42,12 @@ __all__ = [
     "ProfileError",
     "PromotionSettings",
     "Section",
+    "ServerJudge",
+    "ServerSettings",
+    "StudySettings",
     "TrainingSettings",
     "digest",
     "load_profile",
     "parse_profile",
+    "with_overrides",
 ]

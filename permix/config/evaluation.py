@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
+from permix.config.judging import JudgingSettings
 from permix.config.section import Section
+from permix.config.server import ServerSettings
 
 
 class EvaluationSettings(Section):
@@ -20,9 +24,15 @@ class EvaluationSettings(Section):
     """A completion is cut here."""
     roleplay_questions: int = Field(20, ge=1)
     """Role-play questions asked of each role-playing persona."""
+    backend: Literal["transformers", "vllm"] = "transformers"
+    """What runs a model that is given as a directory; vllm must be installed by hand, beside a GPU."""
     batch_size: int = Field(512, ge=1)
-    """Completions generated at once."""
+    """Completions generated at once, by transformers; vllm decides for itself."""
     confidence: float = Field(0.95, gt=0, lt=1)
     """Coverage of intervals."""
     resamples: int = Field(1000, ge=10)
     """Bootstrap resamples, and permutations for the noise floor."""
+    server: ServerSettings = ServerSettings()
+    """How a server is asked, where the model to be evaluated is one."""
+    judging: JudgingSettings | None = None
+    """Fidelity by PersonaGym's protocol, with other models as judges; null: by the organism's voice alone."""
