@@ -7,11 +7,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from permix.config.section import Section
+from permix.config.server import ServerSettings
 
 JUDGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._:/@-]*$"
 
 
-class ServerJudge(Section):
+class ServerJudge(ServerSettings):
     """A judge behind an OpenAI-compatible server."""
 
     kind: Literal["server"]
@@ -22,14 +23,6 @@ class ServerJudge(Section):
     """The server's address up to the version, as in http://127.0.0.1:8000/v1."""
     model: str = Field(min_length=1)
     """The server's name of the model."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the API key; unset, the server is asked without one."""
-    concurrency: int = Field(8, ge=1)
-    """Requests under way at a time, at most."""
-    timeout: float = Field(300.0, gt=0)
-    """Seconds to wait for one answer."""
-    retries: int = Field(5, ge=0)
-    """How often a failed request is repeated before the evaluation fails."""
 
 
 class LocalJudge(Section):
