@@ -16,5 +16,5 @@ class ServerSettings(Section):
     """Seconds to wait for one answer."""
     retries: int = Field(5, ge=0)
     """How often a request is repeated before it has failed."""
-    key_variable: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    api_key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Environment variable that holds the API key, which stands in no profile and no log; unset, none is sent."""
