@@ -8,32 +8,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from permix.evaluation.judged import PersonaGymScore
+from permix.evaluation.value import Estimate, Value
+
+__all__ = [
+    "SCORECARD",
+    "Estimate",
+    "Fidelity",
+    "KindScore",
+    "PersonaScore",
+    "Scorecard",
+    "Stability",
+    "Value",
+    "read_scorecard",
+    "write_scorecard",
+]
 
 SCORECARD = "scorecard.json"
-
-
-class Value(BaseModel):
-    """A frozen part of the scorecard; unknown keys fail."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Estimate(Value):
-    """A figure and its interval."""
-
-    value: float
-    """Measured on the whole sample."""
-    low: float
-    """Lower end of the interval, at the scorecard's confidence."""
-    high: float
-    """Upper end. The interval allows for the bias of a minimum or maximum, so the value may be at one of its ends."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low <= self.value <= self.high:
-            raise ValueError(f"the interval {self.low} to {self.high} does not hold the value {self.value}")
-        return self
 
 
 class Stability(Value):
@@ -87,6 +80,9 @@ class Fidelity(Value):
     """Mean score of the voice kept in completions of problems; None: not measured."""
     note: str
     """Why a figure is missing, or what it leaves out; empty where all were measured."""
+    judged: PersonaGymScore | None = None
+    """PersonaGym's figures where judges are configured: then `roleplay` is its PersonaScore, from 0 to 1, over its
+    own personas. None: the organism's voice is what was heard."""
 
 
 class PersonaScore(Value):
