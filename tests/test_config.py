@@ -41,6 +41,8 @@ def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:
         ("training.steps=0", "training.steps: Input should be greater than or equal to 1 (got 0)"),
         ("training.steps=many", "training.steps: Input should be a valid integer"),
         ("training.arm=sft", "training.arm: Input should be 'rlvr' or 'permix' (got 'sft')"),
+        ("training.persona_weights=adaptve", "Input should be 'uniform', 'by_kind' or 'adaptive' (got 'adaptve')"),
+        ("training.persona_weights={expert: -1}", "kinds.expert: Input should be greater than or equal to 0 (got -1)"),
         ("training.mixing=none", "the permix arm mixes per_prompt or per_rollout"),
         ("organism.heads=3", "organism.hidden_size (128) must be a multiple of organism.heads (3)"),
         ("name=My Profile", "name: String should match pattern"),

@@ -17,7 +17,7 @@ from permix.config.read import ProfileError, load_profile, parse_profile, with_o
 from permix.config.section import Section
 from permix.config.server import ServerSettings
 from permix.config.study import ARMS, Overrides, StudySettings
-from permix.config.training import Mixing, TrainingSettings
+from permix.config.training import Mixing, PersonaWeights, TrainingSettings
 
 __all__ = [
     "ARMS",
@@ -36,6 +36,7 @@ __all__ = [
     "Overrides",
     "PersonaSettings",
     "PersonaSource",
+    "PersonaWeights",
     "ProblemSettings",
     "ProblemSource",
     "Profile",

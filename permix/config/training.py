@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from permix.config.section import Section
 
 Mixing = Literal["none", "per_prompt", "per_rollout"]
+MixedKind = Literal["expert", "everyday", "off_domain", "roleplay", "adverse"]
+PersonaWeights = Annotated[
+    Annotated[Literal["uniform", "by_kind", "adaptive"], Tag("rule")]
+    | Annotated[dict[MixedKind, Annotated[float, Field(ge=0)]], Tag("kinds")],
+    # So that an error speaks of the one that was meant.
+    Discriminator(lambda given: "kinds" if isinstance(given, dict) else "rule"),
+]
 
 
 class TrainingSettings(Section):
@@ -20,6 +27,8 @@ class TrainingSettings(Section):
     """How personas enter the prompts of the permix arm: one per group, or one per member of a group."""
     neutral_fraction: float = Field(0.25, ge=0, le=1)
     """Share of prompts (per_prompt) or rollouts (per_rollout) that carry the neutral prompt."""
+    persona_weights: PersonaWeights = "uniform"
+    """How often each persona is drawn: alike, every kind alike, more of those that fail most, or a weight a kind."""
     steps: int = Field(200, ge=1)
     """Optimizer steps."""
     problems_per_step: int = Field(16, ge=1)
