@@ -72,11 +72,12 @@ def ungradable(answers: Sequence[Answer]) -> list[Answer]:
     return [answer for answer in answers if answer.verdict == "ungradable"]
 
 
-def outcomes(answers: Sequence[Answer]) -> Outcomes:
+def outcomes(answers: Sequence[Answer], uneven: bool = False) -> Outcomes:
     """Who solved what, from the sampled problem rows; problems and personas by id.
 
-    A problem with an ungradable row is left out under every persona, so that all face the same problems. Raises
-    ValueError where nothing is left, or a row is missing or doubled.
+    A problem with an ungradable row is left out under every persona, so that all face the same problems. `uneven` is
+    for an adaptive evaluation, in which what one persona was asked is always part of what another was, and the neutral
+    prompt was asked everything. Raises ValueError where nothing is left, or a row is missing or doubled.
     """
     left_out = {answer.item for answer in ungradable(answers)}
     rows = [answer for answer in answers if answer.task == "problem" and answer.item not in left_out]
@@ -90,9 +91,25 @@ def outcomes(answers: Sequence[Answer]) -> Outcomes:
     correct = np.full((len(problems), len(personas), samples), np.nan)
     for row in rows:
         correct[problem_at[row.item], persona_at[row.persona], row.sample] = row.verdict == "correct"
-    if len(rows) != correct.size or np.isnan(correct).any():
+    asked = np.isfinite(correct)
+    if asked.sum() != len(rows) or not (_nested(asked) if uneven else asked.all()):
+        need = (
+            "a persona may have been asked less than another, but nothing else, and nothing twice"
+            if uneven
+            else "every problem needs every persona and sample, once"
+        )
         raise ValueError(
-            f"{len(rows)} rows for {len(problems)} problems × {len(personas)} personas × {samples} samples: "
-            "every problem needs every persona and sample, once"
+            f"{len(rows)} rows for {len(problems)} problems × {len(personas)} personas × {samples} samples: {need}"
         )
     return Outcomes(tuple(problems), tuple(personas[1:]), correct[:, 1:], correct[:, 0])
+
+
+def _nested(asked: np.ndarray) -> bool:
+    """Whether of any two personas one was asked all that the other was, and the neutral prompt (the first) the most.
+
+    `asked` has shape (problems, personas, samples).
+    """
+    cells = asked.transpose(1, 0, 2).reshape(asked.shape[1], -1)
+    order = cells.sum(axis=1).argsort(kind="stable")
+    nested = (cells[order[:-1]] <= cells[order[1:]]).all()
+    return bool(nested and cells[0].sum() == cells.sum(axis=1).max())
