@@ -40,7 +40,7 @@ def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:
         ("training.stps=3", "training.stps: unknown key; did you mean 'steps'?"),
         ("training.steps=0", "training.steps: Input should be greater than or equal to 1 (got 0)"),
         ("training.steps=many", "training.steps: Input should be a valid integer"),
-        ("training.arm=sft", "training.arm: Input should be 'rlvr' or 'permix' (got 'sft')"),
+        ("training.arm=dpo", "training.arm: Input should be 'sft', 'distillation', 'rlvr' or 'permix' (got 'dpo')"),
         ("training.persona_weights=adaptve", "Input should be 'uniform', 'by_kind' or 'adaptive' (got 'adaptve')"),
         ("training.persona_weights={expert: -1}", "kinds.expert: Input should be greater than or equal to 0 (got -1)"),
         ("training.mixing=none", "the permix arm mixes per_prompt or per_rollout"),

@@ -17,10 +17,11 @@ from permix.config.read import ProfileError, load_profile, parse_profile, with_o
 from permix.config.section import Section
 from permix.config.server import ServerSettings
 from permix.config.study import ARMS, Overrides, StudySettings
-from permix.config.training import Mixing, PersonaWeights, TrainingSettings
+from permix.config.training import Arm, LoraSettings, Mixing, PersonaWeights, TrainingSettings
 
 __all__ = [
     "ARMS",
+    "Arm",
     "EvaluationSettings",
     "FilePersonas",
     "FileProblems",
@@ -28,6 +29,7 @@ __all__ = [
     "JudgingSettings",
     "LibraryPersonas",
     "LocalJudge",
+    "LoraSettings",
     "Mixing",
     "ModelSettings",
     "OrganismPersonas",

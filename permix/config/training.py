@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from permix.config.section import Section
 
+Arm = Literal["sft", "distillation", "rlvr", "permix"]
 Mixing = Literal["none", "per_prompt", "per_rollout"]
 MixedKind = Literal["expert", "everyday", "off_domain", "roleplay", "adverse"]
 PersonaWeights = Annotated[
@@ -18,23 +19,45 @@ PersonaWeights = Annotated[
 ]
 
 
-class TrainingSettings(Section):
-    """PerMix-RLVR by TRL's GRPOTrainer."""
+class LoraSettings(Section):
+    """Low-rank adapters (Hu et al. 2021) in place of the whole weights; the trained policy is merged and plain."""
 
-    arm: Literal["rlvr", "permix"] = "permix"
-    """`rlvr` trains on the neutral prompt only; `permix` mixes personas in."""
+    rank: int = Field(16, ge=1)
+    """Rank of the update of each adapted matrix."""
+    alpha: int = Field(32, ge=1)
+    """The update counts alpha / rank times."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of an adapter's inputs left out in training."""
+    target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    """Names of the modules that get an adapter; `all-linear` is every linear layer but the output's."""
+
+
+class TrainingSettings(Section):
+    """How a policy is trained: one of four arms by TRL's trainers; docs/training.md tells what each sees."""
+
+    arm: Arm = "permix"
+    """`sft` learns reference solutions, `distillation` a teacher's verified completions; `rlvr` learns from the
+    verifier's reward on the neutral prompt, `permix` with personas mixed in."""
     mixing: Mixing = "per_prompt"
     """How personas enter the prompts of the permix arm: one per group, or one per member of a group."""
     neutral_fraction: float = Field(0.25, ge=0, le=1)
     """Share of prompts (per_prompt) or rollouts (per_rollout) that carry the neutral prompt."""
     persona_weights: PersonaWeights = "uniform"
     """How often each persona is drawn: alike, every kind alike, more of those that fail most, or a weight a kind."""
+    teacher: str = "base"
+    """Who writes for the distillation arm: `base` (the base model itself), or a model as model.base names one."""
+    teacher_samples: int = Field(8, ge=1)
+    """Completions that the teacher writes for each training problem."""
+    lora: LoraSettings | None = None
+    """Train adapters instead of the whole weights; null trains the weights."""
     steps: int = Field(200, ge=1)
     """Optimizer steps."""
     problems_per_step: int = Field(16, ge=1)
     """Problems (groups) in one step."""
     group_size: int = Field(8, ge=2)
     """Completions that GRPO compares with each other."""
+    micro_batch: int | None = Field(None, ge=1)
+    """Completions in one forward and backward pass of a process: less memory, the same step; null is all of them."""
     learning_rate: float = Field(2e-4, gt=0)
     """Constant learning rate after a short warm-up."""
     kl: float = Field(0.05, ge=0)
@@ -45,3 +68,25 @@ class TrainingSettings(Section):
     """A completion is cut here, and then has no answer."""
     save_every: int = Field(50, ge=1)
     """Steps between checkpoints; a killed training resumes from the last."""
+    probe_every: int | None = Field(50, ge=1)
+    """Steps between probes of held-out accuracy, by which the policy to keep is chosen; null keeps the last."""
+    probe_problems: int = Field(24, ge=1)
+    """Training problems held out for probes, drawn by hash; they are not trained on. Eval problems are never asked."""
+    probe_personas: int = Field(8, ge=0)
+    """Training personas, spread over the kinds, under which each is asked besides the neutral prompt."""
+    probe_decoding: Literal["greedy", "sampled"] = "sampled"
+    """How the policy answers a probe: the likeliest token each time, or drawn at training.temperature."""
+
+    @property
+    def completions_per_step(self) -> int:
+        """Rows of one optimizer step, in every arm."""
+        return self.problems_per_step * self.group_size
+
+    @model_validator(mode="after")
+    def _micro_batches_fill_a_step(self) -> Self:
+        if self.micro_batch is not None and self.completions_per_step % self.micro_batch:
+            raise ValueError(
+                f"micro_batch ({self.micro_batch}) must divide problems_per_step × group_size "
+                f"({self.completions_per_step})"
+            )
+        return self

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -18,12 +17,10 @@ from permix.config import Mixing
 from permix.personas.mixing import effective_mixing, group_personas
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
+from permix.training.arguments import common_arguments
 from permix.training.order import ProblemOrder
 from permix.training.reward import VerifiedReward
 from permix.training.spec import TrainingSpec
-
-WARM_UP = 10
-"""Optimizer steps to the full learning rate; fewer in a run of under a hundred."""
 
 
 class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
@@ -52,7 +49,12 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
     def _get_train_sampler(self, dataset: Dataset | None = None) -> ProblemOrder:
         settings = self.spec.settings
         return ProblemOrder(
-            len(self.train_dataset), settings.problems_per_step, settings.group_size, settings.steps, self.spec.seed
+            len(self.train_dataset),
+            settings.problems_per_step,
+            settings.group_size,
+            settings.steps,
+            self.spec.seed,
+            passes_per_step=self.args.steps_per_generation,
         )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -91,32 +93,15 @@ def row(problem: Problem) -> dict[str, Any]:
 
 
 def grpo_config(spec: TrainingSpec, **overrides: Any) -> GRPOConfig:
-    """TRL's configuration for a profile's training settings; float32 on a CPU, bfloat16 autocast on a GPU."""
-    settings, gpu = spec.settings, torch.cuda.is_available()
+    """TRL's configuration for a profile's training settings."""
+    settings = spec.settings
     values: dict[str, Any] = {
-        "output_dir": str(spec.files.checkpoints),
-        "seed": spec.seed,
-        "max_steps": settings.steps,
-        "per_device_train_batch_size": settings.problems_per_step * settings.group_size,
         "num_generations": settings.group_size,
         "max_completion_length": settings.max_completion_tokens,
         "temperature": settings.temperature,
         "beta": settings.kl,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "constant_with_warmup",
-        "warmup_steps": min(WARM_UP, settings.steps // 10),
-        "use_cpu": not gpu,
-        "bf16": gpu,
-        "gradient_checkpointing": False,
-        "save_steps": settings.save_every,
-        "save_total_limit": 2,
-        "logging_steps": 1,
-        "logging_nan_inf_filter": False,
-        "disable_tqdm": True,
-        "report_to": "none",
-        "dataloader_pin_memory": gpu,
     }
-    return GRPOConfig(**{**values, **overrides})
+    return GRPOConfig(**{**common_arguments(spec), **values, **overrides})
 
 
 def refuse_mixed_groups(config: GRPOConfig, mixing: Mixing) -> None:

@@ -22,6 +22,8 @@ class ProblemOrder:
     group_size: int
     steps: int
     seed: int
+    passes_per_step: int = 1
+    """Forward passes of a step: TRL draws the step's rows anew for each, and uses the first draw."""
 
     def __post_init__(self) -> None:
         if self.problems < self.problems_per_step:
@@ -39,8 +41,9 @@ class ProblemOrder:
 
     def __iter__(self) -> Iterator[int]:
         for step in range(self.steps):
-            for index in self.step(step):
-                yield from [index] * self.group_size
+            for _ in range(self.passes_per_step):
+                for index in self.step(step):
+                    yield from [index] * self.group_size
 
     def __len__(self) -> int:
-        return self.steps * self.problems_per_step * self.group_size
+        return self.steps * self.passes_per_step * self.problems_per_step * self.group_size
