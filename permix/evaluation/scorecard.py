@@ -50,6 +50,7 @@ class Stability(Value):
     best: Estimate
     """Accuracy under the persona with the highest."""
     best_minus_worst: Estimate
+    """Difference of the two accuracies: 0 where no persona matters."""
     worst_minus_neutral: Estimate
     """Negative where the worst persona does worse than none."""
     all_over_any: Estimate
