@@ -20,7 +20,7 @@ from permix.reference import Reference
 STAGE_OPTIONS: dict[str, Any] = {"persist_result": True, "result_serializer": "json"}
 
 LIBRARY = Path(__file__).resolve().parent.parent / "permix"
-SOURCES = {".py", ".jsonl", ".txt"}
+SOURCES = {".py", ".jsonl", ".txt", ".html", ".css"}
 
 
 class StageResult(BaseModel):
