@@ -40,6 +40,15 @@ class Ui(enum.StrEnum):
     MLFLOW = "mlflow"
 
 
+class StudyPart(enum.StrEnum):
+    """How much of the study."""
+
+    ARMS = "arms"
+    ABLATIONS = "ablations"
+    MAP = "map"
+    ALL = "all"
+
+
 @app.command()
 def run(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
     """The whole chain: curate, train, evaluate, gate, promote. What has not changed is reused."""
@@ -59,15 +68,40 @@ def train(profile: ProfileOption = "organism", overrides: SetOption = None) -> N
 
 
 @app.command()
-def evaluate(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
-    """Accuracy, persona stability and fidelity of the base model and the candidate, after what they need."""
-    _run_flow("evaluate", profile, overrides)
+def evaluate(
+    profile: ProfileOption = "organism",
+    overrides: SetOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PATH|ID|models:/NAME@ALIAS|URL", help="Any causal LM, trained here or not."),
+    ] = None,
+    served_model: Annotated[str | None, typer.Option(help="A server's name of the model.")] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Gets copies of scorecard, report, completions.")
+    ] = None,
+) -> None:
+    """Accuracy, persona stability and fidelity of the base model and the candidate, after what they need; or of any
+    one model, by itself.
+    """
+    _run_flow("evaluate", profile, overrides, model=model, served_model=served_model, out=out)
 
 
 @app.command()
 def promote(profile: ProfileOption = "organism", overrides: SetOption = None) -> None:
     """Register the candidate, hold it against the gate and, if it passes, make it champion."""
     _run_flow("promote", profile, overrides)
+
+
+@app.command()
+def study(
+    profile: ProfileOption = "organism",
+    overrides: SetOption = None,
+    part: Annotated[StudyPart, typer.Option(help="The arms; with ablations, with the map, or all.")] = StudyPart.ARMS,
+    jobs: Annotated[int, typer.Option(min=1, help="Models trained at the same time; they share the cores.")] = 1,
+    out: Annotated[str | None, typer.Option(help="Directory for study.json, its tables and figures.")] = None,
+) -> None:
+    """Every arm over several seeds: robustness, fidelity, and what the paired differences say."""
+    _run_flow("study", profile, overrides, part=part.value, jobs=str(jobs), out=out)
 
 
 @app.command()
@@ -122,7 +156,7 @@ def verify(
     raise typer.Exit(verify_file(file))
 
 
-def _run_flow(name: str, profile: str, overrides: list[str] | None) -> NoReturn:
+def _run_flow(name: str, profile: str, overrides: list[str] | None, **parameters: str | None) -> NoReturn:
     from permix.config import ProfileError, digest, load_profile
 
     try:
@@ -133,7 +167,8 @@ def _run_flow(name: str, profile: str, overrides: list[str] | None) -> NoReturn:
     file = root / "profiles" / f"{checked.name}-{digest(checked)[:12]}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(checked.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    _execute(f"flows.{name}", str(file))
+    given = (f"{parameter}={value}" for parameter, value in parameters.items() if value is not None)
+    _execute(f"flows.{name}", str(file), *given)
 
 
 def _execute(module: str, *arguments: str) -> NoReturn:

@@ -9,8 +9,15 @@ from permix.config.digest import digest
 from permix.config.evaluation import EvaluationSettings
 from permix.config.judging import Judge, JudgingSettings, LocalJudge, ServerJudge
 from permix.config.model import ModelSettings, OrganismSettings
-from permix.config.personas import FilePersonas, LibraryPersonas, OrganismPersonas, PersonaSettings, PersonaSource
-from permix.config.problems import FileProblems, OrganismProblems, ProblemSettings, ProblemSource
+from permix.config.personas import (
+    FilePersonas,
+    HubPersonas,
+    LibraryPersonas,
+    OrganismPersonas,
+    PersonaSettings,
+    PersonaSource,
+)
+from permix.config.problems import FileProblems, HubProblems, OrganismProblems, ProblemSettings, ProblemSource
 from permix.config.profile import Profile
 from permix.config.promotion import PromotionSettings
 from permix.config.read import ProfileError, load_profile, parse_profile, with_overrides
@@ -25,6 +32,8 @@ __all__ = [
     "EvaluationSettings",
     "FilePersonas",
     "FileProblems",
+    "HubPersonas",
+    "HubProblems",
     "Judge",
     "JudgingSettings",
     "LibraryPersonas",

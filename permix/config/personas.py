@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from permix.config.hub import HubDataset
 from permix.config.section import SOURCE_NAME, Section
 
 
@@ -23,15 +24,11 @@ class LibraryPersonas(Section):
     """Selects this source."""
 
 
-class FilePersonas(Section):
-    """Personas in a local file, one a row; in a .txt file, one a line."""
+class PersonaColumns(Section):
+    """How the columns of a source become personas; the same for files and for Hugging Face's datasets."""
 
-    kind: Literal["file"]
-    """Selects this source."""
     name: str = Field(pattern=SOURCE_NAME)
     """Name of the source; it prefixes persona ids."""
-    path: str = Field(pattern=r"\.(jsonl|csv|parquet|txt)$")
-    """File, whose ending tells its format; relative to the working directory."""
     text: str = "persona"
     """Column that holds the persona's description; a .txt file is that column."""
     template: str = "{persona}"
@@ -43,6 +40,15 @@ class FilePersonas(Section):
     eval_share: float = Field(0.5, ge=0, le=1)
     """Share of personas held out for evaluation, drawn by a hash of the text."""
 
+
+class FilePersonas(PersonaColumns):
+    """Personas in a local file, one a row; in a .txt file, one a line."""
+
+    kind: Literal["file"]
+    """Selects this source."""
+    path: str = Field(pattern=r"\.(jsonl|csv|parquet|txt)$")
+    """File, whose ending tells its format; relative to the working directory."""
+
     @model_validator(mode="after")
     def _columns(self) -> Self:
         if self.path.endswith(".txt") and self.kind_column is not None:
@@ -50,7 +56,14 @@ class FilePersonas(Section):
         return self
 
 
-PersonaSource = Annotated[OrganismPersonas | LibraryPersonas | FilePersonas, Field(discriminator="kind")]
+class HubPersonas(PersonaColumns, HubDataset):
+    """Personas of a Hugging Face dataset, by its id, as PersonaHub's."""
+
+    kind: Literal["hub"]
+    """Selects this source."""
+
+
+PersonaSource = Annotated[OrganismPersonas | LibraryPersonas | FilePersonas | HubPersonas, Field(discriminator="kind")]
 
 
 class PersonaSettings(Section):
@@ -60,6 +73,10 @@ class PersonaSettings(Section):
     """Sources, in order."""
     max_chars: int = Field(1000, ge=1)
     """Longer personas are rejected."""
+    max_tokens: int = Field(256, ge=1)
+    """So are those of more tokens of the model, where its tokenizer is at hand."""
+    minimum: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Kinds that each split must hold, with how many personas of each at least; validation fails otherwise."""
     near_duplicate: float = Field(0.9, gt=0, le=1)
     """A training persona whose word overlap (Jaccard) with an eval persona reaches this is rejected."""
     exclude: tuple[Annotated[str, Field(pattern=r"\w")], ...] = ()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from permix.config.hub import HubDataset
 from permix.config.section import SOURCE_NAME, Section
 
 
@@ -16,15 +17,11 @@ class OrganismProblems(Section):
     """Selects this source."""
 
 
-class FileProblems(Section):
-    """Problems in a local file, one a row."""
+class ProblemColumns(Section):
+    """How the columns of a source become problems; the same for files and for Hugging Face's datasets."""
 
-    kind: Literal["file"]
-    """Selects this source."""
     name: str = Field(pattern=SOURCE_NAME)
     """Name of the source; it prefixes problem ids and appears in every report."""
-    path: str = Field(pattern=r"\.(jsonl|csv|parquet)$")
-    """File, whose ending tells its format; relative to the working directory."""
     split: Literal["train", "eval"]
     """What the rows are for. No eval problem, nor one that overlaps with it, is ever trained on."""
     question: str = "problem"
@@ -33,6 +30,8 @@ class FileProblems(Section):
     """Column that holds the gold answer, or the text that contains it (see gold_format)."""
     gold_format: Literal["bare", "boxed", "hashes"] = "bare"
     r"""How the gold stands in its column: alone, the last `\boxed{}` of a solution (MATH), or after `####` (GSM8K)."""
+    without_gold: tuple[str, ...] = ()
+    """What a bare gold column holds where there is none, as NuminaMath's `proof` and `notfound`."""
     solution: str | None = None
     """Column with a reference solution (for `hashes` in GSM8K's form); without it, the gold column unless bare."""
     id: str | None = None
@@ -43,7 +42,23 @@ class FileProblems(Section):
     """Column with the difficulty level, for reports by level."""
 
 
-ProblemSource = Annotated[OrganismProblems | FileProblems, Field(discriminator="kind")]
+class FileProblems(ProblemColumns):
+    """Problems in a local file, one a row."""
+
+    kind: Literal["file"]
+    """Selects this source."""
+    path: str = Field(pattern=r"\.(jsonl|csv|parquet)$")
+    """File, whose ending tells its format; relative to the working directory."""
+
+
+class HubProblems(ProblemColumns, HubDataset):
+    """Problems of a Hugging Face dataset, by its id."""
+
+    kind: Literal["hub"]
+    """Selects this source."""
+
+
+ProblemSource = Annotated[OrganismProblems | FileProblems | HubProblems, Field(discriminator="kind")]
 
 
 class ProblemSettings(Section):
@@ -53,6 +68,11 @@ class ProblemSettings(Section):
     """Sources, in order; of two equal problems the first is kept."""
     max_question_chars: int = Field(8000, ge=1)
     """Longer questions are rejected."""
+    max_question_tokens: int = Field(1024, ge=1)
+    """So are those of more tokens of the model, where its tokenizer is at hand."""
+    near_duplicate: float | None = Field(0.9, gt=0.4, lt=1)
+    """A problem that shares so much of its three-word runs (Jaccard) with an earlier one of its split, and its answer,
+    is rejected; null keeps near-copies."""
     overlap_ngram: int = Field(8, ge=2)
     """A training problem that shares a run of this many words with an eval problem is rejected as contaminated."""
     max_rejected_share: float = Field(0.2, ge=0, le=1)

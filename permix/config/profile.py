@@ -12,6 +12,7 @@ from permix.config.personas import PersonaSettings
 from permix.config.problems import ProblemSettings
 from permix.config.promotion import PromotionSettings
 from permix.config.section import Section
+from permix.config.study import StudySettings
 from permix.config.training import TrainingSettings
 
 
@@ -36,6 +37,8 @@ class Profile(Section):
     """Stability and fidelity."""
     promotion: PromotionSettings = PromotionSettings()
     """Gate and registry."""
+    study: StudySettings = StudySettings()
+    """Arms compared over seeds, by `permix study`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -39,8 +39,16 @@ def load_profile(name_or_path: str, overrides: Iterable[str] = ()) -> Profile:
     if not isinstance(values, dict):
         raise ProfileError(f"{path} must hold keys and values, not a {type(values).__name__}")
     for override in overrides:
-        _set_dotted(values, override)
+        _set_override(values, override)
     return parse_profile(values, where=str(path))
+
+
+def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
+    """The profile with the values of some dotted keys changed; raises ProfileError naming the key."""
+    values = profile.model_dump(mode="json")
+    for key, value in overrides.items():
+        _set_dotted(values, key, value, where=f"override {key}")
+    return parse_profile(values, where="with overrides")
 
 
 def parse_profile(values: Mapping[str, Any], where: str = "profile") -> Profile:
@@ -52,21 +60,26 @@ def parse_profile(values: Mapping[str, Any], where: str = "profile") -> Profile:
         raise ProfileError("\n".join(f"{where}: {line}" for line in lines)) from error
 
 
-def _set_dotted(values: dict[str, Any], override: str) -> None:
+def _set_override(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise ProfileError(f"--set {override!r}: expected section.key=value, as in training.steps=50")
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-        if not isinstance(values, dict):
-            raise ProfileError(f"--set {override!r}: {parent} has no keys of its own")
     try:
-        values[leaf] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ProfileError(
             f"--set {override!r}: {text!r} is not a YAML value; quote it, or mend it: {error}"
         ) from error
+    _set_dotted(values, key, value, where=f"--set {override!r}")
+
+
+def _set_dotted(values: dict[str, Any], key: str, value: Any, where: str) -> None:
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise ProfileError(f"{where}: {parent} has no keys of its own")
+    values[leaf] = value
 
 
 def _explain(error: dict[str, Any]) -> str:

@@ -1,0 +1,117 @@
+"""Flow: every arm over several seeds, with what the paired differences say.
+
+python -m flows.study PROFILE_JSON_FILE [part=PART jobs=N out=DIR]      (`permix study --profile NAME` does this)
+
+Every model is a cached stage: a killed study goes on, and a repeated one computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect import flow, get_run_logger
+from prefect.task_runners import ThreadPoolTaskRunner
+from rich.console import Console
+from rich.markdown import Markdown
+
+from flows.command import run_as_command
+from flows.curate import curate
+from permix.config import Profile
+from permix.report.study_table import study_markdown
+from permix.study.cells import BASE, Cell, ablation_cells, arm_cells, base_cells, map_cells
+from permix.study.results import STUDY, read_study, study
+from permix.workspace import workspace
+from tasks.organism import make_base
+from tasks.stage import StageResult, run_stage
+from tasks.study import measured, report_study, share_cores, study_cell
+from tasks.tracking import git_commit, tracked_flow
+
+PARTS = {
+    "arms": (arm_cells,),
+    "ablations": (arm_cells, ablation_cells),
+    "map": (arm_cells, map_cells),
+    "all": (arm_cells, ablation_cells, map_cells),
+}
+
+
+@flow(name="study")
+def run_study(
+    profile: Profile = Profile(),  # noqa: B008 - frozen, and the UI shows its defaults as a form
+    part: Literal["arms", "ablations", "map", "all"] = "arms",
+    jobs: int = 1,
+    out: str | None = None,
+) -> Path:
+    """Train and evaluate every cell; returns the directory of study.json, its tables and figures.
+
+    Args:
+        profile: What every cell starts from; its section `study` says what the cells are.
+        part: `arms` is the study itself; `ablations` adds what each choice buys, and `map` where the findings hold.
+        jobs: Cells trained at the same time; they share the cores.
+        out: Directory for the results; without it, in the workspace.
+    """
+    trained = [cell for cells in PARTS[part] for cell in cells(profile)]
+    with tracked_flow(profile) as run_id:
+        curated = curate(profile)
+        # One after the other: making a base draws from the process's random state, and takes all the cores.
+        untrained = base_cells(profile, trained)
+        bases = {cell.seed: run_stage(make_base, cell.profile) for cell in untrained}
+        cells = [*(cell for cell in untrained if cell.seed in profile.study.seeds), *trained]
+        get_run_logger().info("study: %d models, %d at a time", len(cells), jobs)
+        results = run_cells(cells, bases, curated.problems, curated.personas, run_id, jobs)
+        found = study(
+            profile.study,
+            [measured(cell, evaluation) for cell, (_, evaluation) in zip(cells, results, strict=True)],
+            profile=profile.name,
+            commit=git_commit(),
+            command=f"permix study --profile {profile.name} --part {part} --jobs {jobs}",
+        )
+        curves = [
+            (cell.name, cell.seed, Path(policy.path).parent / "progress.jsonl")
+            for cell, (policy, _) in zip(cells, results, strict=True)
+            if cell.part == "arms" and cell.name != BASE
+        ]
+        directory = Path(out) if out else workspace() / "study" / profile.name
+        report_study(found, curves, directory)
+    return directory
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    bases: dict[int, StageResult],
+    problems: StageResult,
+    personas: StageResult,
+    run_id: str,
+    jobs: int,
+) -> list[tuple[StageResult, StageResult]]:
+    """Every cell's policy and evaluation, in the order of the cells; `jobs` of them at a time.
+
+    One that fails does not stop the others; the first failure is raised when all have ended.
+    """
+    share_cores(jobs)
+    runner: Any = ThreadPoolTaskRunner(max_workers=jobs)  # its type parameter cannot be told what a task returns
+    with runner:
+        futures = [
+            runner.submit(
+                study_cell,
+                {
+                    "cell": cell,
+                    "label": cell.label,
+                    "base": bases[cell.seed],
+                    "problems": problems,
+                    "personas": personas,
+                    "parent_run_id": run_id,
+                },
+            )
+            for cell in cells
+        ]
+        for future in futures:
+            future.wait()
+    return [future.result() for future in futures]
+
+
+if __name__ == "__main__":
+    directory = run_as_command(run_study)
+    Console(width=150).print(Markdown(study_markdown(read_study(directory / STUDY))))
+    print(f"\n{directory}")

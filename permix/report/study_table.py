@@ -1,0 +1,75 @@
+"""The study's tables as markdown: the arms over seeds, and the paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from permix.study.compare import SeedDifference
+from permix.study.results import Spread, Study
+
+TITLES = {
+    "neutral_accuracy": "neutral accuracy",
+    "worst_accuracy": "worst persona's accuracy",
+    "pss": "PSS (worst / best)",
+    "fidelity": "fidelity in role-play",
+    "fidelity_solving": "fidelity while solving",
+}
+
+
+def study_markdown(found: Study) -> str:
+    """Arms, comparisons and ablations, as far as the study has them."""
+    parts = [
+        f"Profile {found.profile}, {found.confidence:.0%} intervals over seeds (Student's t). Made by "
+        f"`{found.command}` at commit {found.commit[:12]}.",
+        "## Arms",
+        arms_table(found.arms),
+        "## Paired differences",
+        differences_table(found.comparisons),
+    ]
+    if found.ablation_arms:
+        parts += ["## Ablations", arms_table(found.ablation_arms), differences_table(found.ablation_comparisons)]
+    return "\n\n".join(parts) + "\n"
+
+
+def arms_table(arms: Mapping[str, Mapping[str, Spread]]) -> str:
+    """One line an arm: mean over seeds and interval of each figure."""
+    lines = [["arm", *TITLES.values(), "seeds"], ["---", *("---:" for _ in TITLES), "---:"]]
+    for name, figures in arms.items():
+        cells = [_spread(figures.get(figure)) for figure in TITLES]
+        lines.append([name.replace("_", " "), *cells, str(max(spread.seeds for spread in figures.values()))])
+    return _table(lines)
+
+
+def differences_table(comparisons: Mapping[str, SeedDifference]) -> str:
+    """One line a comparison: difference, interval, and the difference as a share of the reference."""
+    lines = [["comparison", "difference", "interval", "relative"], ["---", "---:", "---:", "---:"]]
+    for name, given in comparisons.items():
+        relative = "" if given.relative is None else f"{given.relative:+.1%}"
+        sure = "**" if given.low > 0 or given.high < 0 else ""
+        lines.append([name, f"{sure}{given.difference:+.3f}{sure}", f"{given.low:+.3f} to {given.high:+.3f}", relative])
+    return f"{_table(lines)}\n\nIn bold: the interval excludes zero."
+
+
+def headline(found: Study) -> list[str]:
+    """The findings that the study is about, a sentence each."""
+    asked = [
+        ("rlvr_vs_base_pss", "RLVR's PSS against the base's"),
+        ("rlvr_vs_base_fidelity", "RLVR's fidelity against the base's"),
+        ("permix_vs_rlvr_pss", "PerMix's PSS against RLVR's"),
+        ("permix_vs_rlvr_fidelity", "PerMix's fidelity against RLVR's"),
+        ("permix_vs_rlvr_neutral_accuracy", "PerMix's neutral accuracy against RLVR's"),
+    ]
+    sentences = []
+    for name, words in asked:
+        if (given := found.comparisons.get(name)) is not None:
+            relative = "" if given.relative is None else f", {given.relative:+.1%} relative"
+            sentences.append(f"{words}: {given.difference:+.3f} ({given.low:+.3f} to {given.high:+.3f}){relative}.")
+    return sentences
+
+
+def _spread(spread: Spread | None) -> str:
+    return "not measured" if spread is None else f"{spread.mean:.3f} ({spread.low:.3f} to {spread.high:.3f})"
+
+
+def _table(lines: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
