@@ -48,11 +48,11 @@ class StudySettings(Section):
 
     @model_validator(mode="after")
     def _known_arms(self) -> Self:
+        if "base" in self.arms:
+            raise ValueError("study.arms: base is always there, and is not trained; take it out")
         for key, names in (("permix", (self.permix,)), ("map_arms", self.map_arms)):
             if unknown := sorted(set(names) - set(self.arms)):
                 raise ValueError(f"study.{key}: no arm {unknown[0]!r}; study.arms has {', '.join(self.arms)}")
-        if "base" in self.arms:
-            raise ValueError("study.arms: base is always there, and is not trained; take it out")
         if same := sorted(set(self.arms) & set(self.ablations)):
             raise ValueError(f"study.ablations: {same[0]!r} is an arm's name; take another")
         return self

@@ -1,0 +1,47 @@
+"""A whole study, small and real: every arm, two seeds, two at a time; and a second one that computes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from flows.study import run_study
+from permix.config import EvaluationSettings, OrganismSettings, Profile, StudySettings, TrainingSettings
+from permix.study.results import STUDY, read_study
+
+pytestmark = [pytest.mark.usefixtures("prefect_server", "workspace"), pytest.mark.slow]
+
+PROFILE = Profile(
+    organism=OrganismSettings(hidden_size=32, layers=1, heads=2, steps=60, batch_size=16),
+    training=TrainingSettings(steps=12, problems_per_step=2, group_size=2, probe_every=12),
+    evaluation=EvaluationSettings(problems=4, samples=1, roleplay_questions=1, resamples=50),
+    study=StudySettings(
+        seeds=(1, 2), ablation_seeds=(1, 2), ablations={"no_kl": {"training.kl": 0.0}},
+        map_seeds=(1,), map_learning_rates=(2e-4,), map_kls=(0.05,), map_steps=(12,),
+    ),
+)  # fmt: skip
+
+
+def test_a_study_and_a_second_one_that_computes_nothing(tmp_path: Path) -> None:
+    directory = run_study(PROFILE, part="all", jobs=2, out=str(tmp_path / "found"))
+    found = read_study(directory / STUDY)
+    assert {(entry.arm, entry.seed) for entry in found.seeds} == {
+        (arm, seed) for arm in ("base", *PROFILE.study.arms) for seed in (1, 2)
+    }
+    for name in ("rlvr_vs_base_pss", "permix_vs_rlvr_pss", "permix_vs_rlvr_fidelity"):
+        assert found.comparisons[name].low <= found.comparisons[name].difference <= found.comparisons[name].high
+    assert {entry.arm for entry in found.ablations} == {"permix_per_prompt", "no_kl"}
+    assert {point.arm for point in found.map} == {"rlvr", "permix_per_prompt"}
+    for figure in ("plane.png", "map.png", "curves.png", "study.md"):
+        assert (directory / figure).stat().st_size > 500
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    cells = [run for run in runs if "permix.study.arm" in run.data.tags]  # type: ignore[union-attr]
+    assert len({run.data.tags["mlflow.parentRunId"] for run in cells}) == 1  # type: ignore[union-attr]
+    trained = [run for run in runs if run.data.tags.get("permix.stage") == "train"]  # type: ignore[union-attr]
+    again = read_study(run_study(PROFILE, part="all", jobs=2, out=str(tmp_path / "again")) / STUDY)
+    assert again.comparisons == found.comparisons
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    later = [run for run in runs if run.data.tags.get("permix.stage") == "train"]  # type: ignore[union-attr]
+    assert len(later) == len(trained), "a repeated study trained again"
