@@ -1,1 +1,1 @@
-"""PerMix-RLVR on TRL's GRPOTrainer, in one child process that resumes where it was stopped."""
+"""Every arm, by TRL's trainers, in one child process that resumes where it was stopped."""

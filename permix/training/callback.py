@@ -46,12 +46,14 @@ class Bookkeeping(TrainerCallback):  # type: ignore[misc]  # transformers is unt
             progress = Progress(
                 step=state.global_step,
                 steps=state.max_steps,
-                reward=logs["reward"],
+                # The supervised arms have no rewards and write nothing.
+                reward=logs.get("reward"),
                 kl=logs.get("kl"),
                 entropy=logs["entropy"],
-                length=logs["completions/mean_length"],
-                zero_advantage=logs["frac_reward_zero_std"],
+                length=logs.get("completions/mean_length"),
+                zero_advantage=logs.get("frac_reward_zero_std"),
                 seconds=round(time.monotonic() - self._start, 3),
+                loss=logs["loss"],
             )
             append_progress(self._files.progress, progress)
 

@@ -15,17 +15,19 @@ class Progress:
     """From 1."""
     steps: int
     reward: float | None
-    """Mean over the step's completions; None if none could be graded."""
+    """Mean over the step's completions; None if none could be graded, or the arm has none."""
     kl: float | None
     """Nats a token from the base model; None if its weight is 0."""
     entropy: float
     """Nats a token."""
-    length: float
-    """Mean tokens of a completion."""
-    zero_advantage: float
-    """Share of groups whose members all got the same reward, and so teach nothing."""
+    length: float | None
+    """Mean tokens of a completion; None in an arm that writes none."""
+    zero_advantage: float | None
+    """Share of groups whose members all got the same reward, and so teach nothing; None where there are no groups."""
     seconds: float
     """Since this child began to train."""
+    loss: float | None = None
+    """Of the arm: cross-entropy in nats a token, or GRPO's."""
 
 
 def append_progress(file: Path, progress: Progress) -> None:

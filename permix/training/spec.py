@@ -13,6 +13,8 @@ class TrainingSpec(Section):
 
     base: str
     """The model to start from: a local directory, or a Hugging Face id."""
+    teacher: str | None = None
+    """Directory of the model that writes for the distillation arm; None is the base model itself."""
     problems: str
     """Directory of the curated problems."""
     personas: str
@@ -55,6 +57,26 @@ class TrainingFiles:
     def progress(self) -> Path:
         """One line of JSON a step."""
         return self.root / "progress.jsonl"
+
+    @property
+    def probes(self) -> Path:
+        """One line of JSON a probe of held-out accuracy."""
+        return self.root / "probes.jsonl"
+
+    @property
+    def best(self) -> Path:
+        """The policy that did best in the probes so far; removed when the result is complete."""
+        return self.root / "best"
+
+    @property
+    def examples(self) -> Path:
+        """What a supervised arm learns from, and what was refused; finished before training starts."""
+        return self.root / "examples"
+
+    @property
+    def teacher(self) -> Path:
+        """The teacher's completions, kept so that a killed training does not ask for them again."""
+        return self.root / "teacher.sqlite"
 
     @property
     def checkpoints(self) -> Path:

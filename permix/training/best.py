@@ -1,0 +1,115 @@
+"""Keep the policy that solves most held-out problems, not the last one, and never by its training reward.
+
+A reward can rise while the policy gets worse at what it is for (TRL 2959, 7144). So every `probe_every` steps, and
+before the first and after the last, the policy is asked (see probe.py), and the best so far is written down whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import transformers
+from accelerate.utils import broadcast_object_list
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from permix.generation.local import LanguageModel
+from permix.personas.schema import Persona
+from permix.problems.schema import Problem
+from permix.reference import finish, finished
+from permix.training.lora import save_policy
+from permix.training.probe import Probe, append_probe, ask, best, forget_probes, read_probes, spread
+from permix.training.spec import TrainingSpec
+
+
+class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Probes the policy and keeps the best; must stand after what stops a diverging run and before what logs."""
+
+    trainer: Any
+    """Set when there is one; it cannot be made before its callbacks."""
+
+    def __init__(self, spec: TrainingSpec, problems: Sequence[Problem], personas: Sequence[Persona]) -> None:
+        self._spec = spec
+        self._problems = problems
+        self._personas = spread(personas, spec.settings.probe_personas)
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Forget what came after the checkpoint; a new run begins with a probe of the base model."""
+        files = self._spec.files
+        if state.is_world_process_zero:
+            forget_probes(files.probes, after=state.global_step or -1)
+            for path in files.best.glob("step-*"):
+                if finished(path) is None or _step(path) > state.global_step:
+                    shutil.rmtree(path)
+        self.trainer.accelerator.wait_for_everyone()
+        if state.global_step == 0:
+            # Trainer's own log, for GRPOTrainer's would hand out the metrics of a step that has not been.
+            transformers.Trainer.log(self.trainer, self.probe(0).metrics())
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
+        """Probe with the step's own log, so that one entry holds all of the step, and MLflow is asked once."""
+        if "loss" not in logs:
+            return
+        every = self._spec.settings.probe_every
+        assert every is not None
+        if state.global_step % every == 0 or state.global_step == state.max_steps:
+            logs |= self.probe(state.global_step).metrics()
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Drop the policies that are no longer the best, now that no resumed run can go back before the one that is."""
+        if state.is_world_process_zero:
+            kept = best_policy(self._spec)[0]
+            for path in self._spec.files.best.glob("step-*"):
+                if path != kept:
+                    shutil.rmtree(path)
+
+    def probe(self, step: int) -> Probe:
+        """Ask the policy, note what it solved, and write it down if it is the best so far."""
+        files = self._spec.files
+        model = self.trainer.accelerator.unwrap_model(self.trainer.model)
+        model.eval()
+        # Every process asks the same: a sharded model computes only together.
+        asked = ask(LanguageModel(model, self.trainer.processing_class), self._spec, self._problems, self._personas)
+        model.train()
+        # What the first process found holds, or one might save a policy that the others do not.
+        probe = Probe(step, broadcast_object_list([asked])[0])
+        is_best = best([*read_probes(files.probes), probe]) == probe
+        # The others have read before the first one writes.
+        self.trainer.accelerator.wait_for_everyone()
+        if is_best:
+            home = policy_of(self._spec, step)
+            save_policy(self.trainer, home)
+            if self.trainer.is_world_process_zero():
+                finish(home, step=step)
+        # After the policy: a probe that is on record has its policy.
+        if self.trainer.is_world_process_zero():
+            append_probe(files.probes, probe)
+        self.trainer.accelerator.wait_for_everyone()
+        return probe
+
+
+def policy_of(spec: TrainingSpec, step: int) -> Path:
+    """Where the policy of a step is, while it is the best."""
+    return spec.files.best / f"step-{step}"
+
+
+def best_policy(spec: TrainingSpec) -> tuple[Path, dict[str, Any]]:
+    """The directory of the best policy so far, and which it is and why, in plain values."""
+    probes = read_probes(spec.files.probes)
+    chosen = best(probes)
+    settings = spec.settings
+    why = (
+        f"step {chosen.step} solved most held-out problems of {len(probes)} probes ({settings.probe_problems} "
+        f"problems, {len(chosen.accuracies)} personas with neutral, {settings.probe_decoding}): {chosen.mean:.3f} on "
+        f"average, {chosen.worst:.3f} under the worst"
+    )
+    held_out = {str(probe.step): {"mean": probe.mean, "worst": probe.worst} for probe in probes}
+    return policy_of(spec, chosen.step), {"kept_step": chosen.step, "kept_why": why, "held_out": held_out}
+
+
+def _step(policy: Path) -> int:
+    return int(policy.name.removeprefix("step-"))
