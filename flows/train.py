@@ -11,7 +11,7 @@ from prefect import flow
 
 from flows.command import run_as_command
 from flows.curate import Curated, curate
-from permix.config import Profile
+from permix.config import ModelSettings, Profile
 from tasks.organism import make_base
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
@@ -40,8 +40,15 @@ def train(profile: Profile = Profile(), curated: Curated | None = None) -> Train
     with tracked_flow(profile):
         curated = curated or curate(profile)
         base = run_stage(make_base, profile)
-        policy = run_stage(train_policy, profile, base, curated.problems, curated.personas)
+        policy = run_stage(train_policy, profile, base, curated.problems, curated.personas, _teacher(profile))
     return Trained(base, curated.problems, curated.personas, policy)
+
+
+def _teacher(profile: Profile) -> StageResult | None:
+    """The model that writes for the distillation arm, made or fetched as a base is; None where it is the base."""
+    if profile.training.arm != "distillation" or profile.training.teacher == "base":
+        return None
+    return run_stage(make_base, profile.model_copy(update={"model": ModelSettings(base=profile.training.teacher)}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage: PerMix-RLVR (or plain RLVR) in a child process.
+"""Stage: training, by any of the arms, in a child process.
 
 The directory follows from what goes in, so that the same command run again finds the checkpoint of a training that was
 killed, and goes on in the same MLflow run.
@@ -15,10 +15,12 @@ from prefect import get_run_logger, task
 from prefect.context import TaskRunContext
 
 from permix.config import Profile, digest
+from permix.reference import facts, finished
 from permix.training.checkpoint import last_checkpoint
 from permix.training.launch import train_in_child
+from permix.training.probe import Probe, read_probes
 from permix.training.progress import Progress
-from permix.training.spec import TrainingSpec
+from permix.training.spec import TrainingFiles, TrainingSpec
 from permix.workspace import workspace
 from tasks.progress import progress_shown
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
@@ -27,10 +29,17 @@ from tasks.tracking import tracked_stage
 MLFLOW_RUN = "mlflow_run_id"
 
 
-def training_key(profile: Profile, base: StageResult, problems: StageResult, personas: StageResult) -> str:
+def training_key(
+    profile: Profile,
+    base: StageResult,
+    problems: StageResult,
+    personas: StageResult,
+    teacher: StageResult | None = None,
+) -> str:
     """Digest of what the policy depends on."""
-    inputs = [base.digest, problems.digest, personas.digest]
-    return digest("train", profile.training, profile.seed, inputs, code_digest("training", "personas", "verifier"))
+    inputs = [base.digest, problems.digest, personas.digest, *([teacher.digest] if teacher else [])]
+    code = code_digest("training", "personas", "verifier", "generation")
+    return digest("train", profile.training, profile.seed, inputs, code)
 
 
 def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
@@ -38,14 +47,22 @@ def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
 
 
 @task(name="train", cache_key_fn=_key, **STAGE_OPTIONS)
-def train_policy(profile: Profile, base: StageResult, problems: StageResult, personas: StageResult) -> StageResult:
+def train_policy(
+    profile: Profile,
+    base: StageResult,
+    problems: StageResult,
+    personas: StageResult,
+    teacher: StageResult | None = None,
+) -> StageResult:
     """Train a policy; the result's directory holds `policy/`, a checkpoint with its tokenizer.
 
-    Raises TrainingFailed where the child ends without a result. Ends the child when it is cancelled.
+    `teacher` writes for the distillation arm, where it is not the base. Raises TrainingFailed where the child ends
+    without a result. Ends the child when it is cancelled.
     """
-    directory = workspace() / "training" / training_key(profile, base, problems, personas)[:12]
+    directory = workspace() / "training" / training_key(profile, base, problems, personas, teacher)[:12]
     spec = TrainingSpec(
         base=base.path,
+        teacher=teacher.path if teacher else None,
         problems=problems.path,
         personas=personas.path,
         directory=str(directory),
@@ -56,17 +73,18 @@ def train_policy(profile: Profile, base: StageResult, problems: StageResult, per
         directory.mkdir(parents=True, exist_ok=True)
         (directory / MLFLOW_RUN).write_text(run_id, encoding="utf-8")
         mlflow.log_params(profile.training.model_dump())
-        for name, given in (("base", base), ("problems", problems), ("personas", personas)):
-            mlflow.set_tag(f"permix.{name}.digest", given.digest)
+        for name, given in (("base", base), ("problems", problems), ("personas", personas), ("teacher", teacher)):
+            if given is not None:
+                mlflow.set_tag(f"permix.{name}.digest", given.digest)
         checkpoint = last_checkpoint(spec.files.checkpoints)
         get_run_logger().info(
             "train: %s in %s", f"resuming from {checkpoint.name}" if checkpoint else "starting", directory
         )
         try:
-            with progress_shown("train", f"{profile.training.arm} by GRPO") as show:
+            with progress_shown("train", f"The {profile.training.arm} arm") as show:
                 reference = train_in_child(
                     spec,
-                    lambda step: show(step.step, step.steps, _line(step)),
+                    lambda step: show(step.step, step.steps, _line(step, read_probes(spec.files.probes))),
                     {
                         "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
                         "MLFLOW_RUN_ID": run_id,
@@ -75,9 +93,11 @@ def train_policy(profile: Profile, base: StageResult, problems: StageResult, per
                     },
                 )
         finally:
-            for file in (spec.files.spec, spec.files.log, spec.files.progress):
-                if file.is_file():
-                    mlflow.log_artifact(str(file))
+            _log_files(spec.files)
+        kept = facts(reference)
+        mlflow.log_metric("kept_step", kept["kept_step"])
+        mlflow.set_tag("permix.kept", kept["kept_why"])
+        get_run_logger().info("train: kept %s", kept["kept_why"])
         return StageResult(stage="train", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)
 
 
@@ -95,7 +115,29 @@ def _earlier_run(directory: Path) -> str | None:
     return None if elsewhere or run.info.lifecycle_stage != "active" else str(run.info.run_id)
 
 
-def _line(progress: Progress) -> str:
-    reward = "none" if progress.reward is None else f"{progress.reward:.2f}"
-    kl = "" if progress.kl is None else f", KL {progress.kl:.3f}"
-    return f"reward {reward}{kl}, entropy {progress.entropy:.2f}, {progress.zero_advantage:.0%} of groups all alike"
+def _log_files(files: TrainingFiles) -> None:
+    """What the child wrote beside the policy: into the stage's MLflow run."""
+    for file in (files.spec, files.log, files.progress, files.probes):
+        if file.is_file():
+            mlflow.log_artifact(str(file))
+    if (examples := finished(files.examples)) is not None:
+        mlflow.log_artifacts(examples.path, "examples")
+        counts = facts(examples)["counts"]
+        mlflow.log_metrics({f"examples/{name.replace(': ', '/')}": count for name, count in counts.items()})
+
+
+def _line(progress: Progress, probes: list[Probe]) -> str:
+    said = []
+    if progress.zero_advantage is None:
+        said.append(f"loss {progress.loss:.3f}")
+    else:
+        said.append(f"reward {'none' if progress.reward is None else f'{progress.reward:.2f}'}")
+    if progress.kl is not None:
+        said.append(f"KL {progress.kl:.3f}")
+    said.append(f"entropy {progress.entropy:.2f}")
+    if progress.zero_advantage is not None:
+        said.append(f"{progress.zero_advantage:.0%} of groups all alike")
+    if probes:
+        last = probes[-1]
+        said.append(f"held-out accuracy {last.mean:.2f} (worst persona {last.worst:.2f}) at step {last.step}")
+    return ", ".join(said)

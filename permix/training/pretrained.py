@@ -1,4 +1,4 @@
-"""A base model that is not the organism: copied or downloaded once, so that it has a digest and stays as it is."""
+"""A model from elsewhere, as base or as teacher: copied or downloaded once, so that it has a digest and stays so."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def fetch_base(name: str, directory: Path) -> Reference:
             snapshot_download(name, local_dir=directory, allow_patterns=list(FILES))
         except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError) as error:
             raise FileNotFoundError(
-                f"model.base: {name!r} is no directory here, and the Hugging Face hub does not give it: {error}"
+                f"{name!r} (model.base or training.teacher) is no directory here, and the Hugging Face hub does not "
+                f"give it: {error}"
             ) from error
     if not any(directory.glob("*.safetensors")):
-        raise FileNotFoundError(f"model.base: {name!r} holds no *.safetensors")
+        raise FileNotFoundError(f"{name!r} (model.base or training.teacher) holds no *.safetensors")
     return finish(directory, model=name)

@@ -25,12 +25,14 @@ def test_a_directory_without_weights_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "model"
     source.mkdir()
     (source / "config.json").write_text("{}")
-    with pytest.raises(FileNotFoundError, match=r"model.base: .*model' holds no \*.safetensors"):
+    with pytest.raises(FileNotFoundError, match=r"model' \(model.base or .*\) holds no \*.safetensors"):
         fetch_base(str(source), tmp_path / "base")
 
 
 def test_a_model_that_is_nowhere_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"model.base: 'nobody/nothing' is no directory here"):
+    with pytest.raises(
+        FileNotFoundError, match=r"'nobody/nothing' \(model.base or training.teacher\) is no directory here"
+    ):
         fetch_base("nobody/nothing", tmp_path / "base")
