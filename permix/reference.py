@@ -37,7 +37,7 @@ class Reference:
 def finish(directory: Path, **facts: Any) -> Reference:
     """Write the manifest (the digest of every file, and the given facts), which marks the directory as complete."""
     files = {
-        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(directory)): _sha256(path)
         for path in sorted(directory.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
@@ -48,6 +48,11 @@ def finish(directory: Path, **facts: Any) -> Reference:
     temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     temporary.replace(directory / MANIFEST)
     return Reference(str(directory.resolve()), whole)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def finished(directory: Path) -> Reference | None:

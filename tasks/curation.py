@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +13,44 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import TaskRunContext
 
-from permix.config import PersonaSettings, PersonaSource, ProblemSettings, ProblemSource, digest
+from permix.config import LibraryPersonas, PersonaSettings, PersonaSource, ProblemSettings, ProblemSource, digest
 from permix.curation.changes import KINDS, changes_markdown, compare, previous_version
+from permix.curation.draft import Draft, draft
 from permix.curation.markers import Markers, model_markers, tokenizer_file
-from permix.curation.rejects import Curation, check_rejected_share
+from permix.curation.read import ColumnSource, source_digest, source_place
+from permix.curation.rejects import Reject, check_rejected_share
 from permix.curation.report import curation_markdown
+from permix.curation.store import iter_rows
+from permix.curation.tokens import CountTokens, token_counter
 from permix.personas import library
+from permix.personas import store as persona_store
 from permix.personas.curate import curate_personas as sort_personas
 from permix.personas.sources import read_personas
-from permix.personas.store import save_personas
+from permix.personas.store import write_personas
+from permix.problems import store as problem_store
 from permix.problems.curate import curate_problems as sort_problems
 from permix.problems.sources import read_problems
-from permix.problems.store import save_problems
+from permix.problems.store import write_problems
 from permix.reference import Reference
 from permix.workspace import workspace
+from tasks.dataset_input import log_dataset
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
 from tasks.tracking import tracked_stage
+
+LISTED = 10_000
+"""Rejected rows in the table that MLflow shows; rejects.parquet beside it has all."""
 
 
 def _problems_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
     settings: ProblemSettings = arguments["settings"]
     code = code_digest("curation", "problems", "verifier", "organism")
-    return digest("curate_problems", settings, _files(settings.sources), _tokenizer(arguments["base"]), code)
+    return digest("curate_problems", settings, _digests(settings.sources), _tokenizer(arguments["base"]), code)
 
 
 def _personas_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
     settings: PersonaSettings = arguments["settings"]
     code = code_digest("curation", "personas", "organism")
-    return digest("curate_personas", settings, _files(settings.sources), _tokenizer(arguments["base"]), code)
+    return digest("curate_personas", settings, _digests(settings.sources), _tokenizer(arguments["base"]), code)
 
 
 @task(name="curate problems", cache_key_fn=_problems_key, **STAGE_OPTIONS)
@@ -49,21 +59,16 @@ def curate_problems(settings: ProblemSettings, base: str) -> StageResult:
 
     Raises SourceError where a source is at fault, and TooManyRejectedError where too much of one was rejected.
     """
-    with tracked_stage("curate_problems") as run_id:
-        markers = _markers(base)
-        curation = sort_problems(read_problems(settings.sources), settings, markers)
-        _log(curation)
-        check_rejected_share(curation.counts(), settings.max_rejected_share, "problems.max_rejected_share")
-        folder = workspace() / "problems"
-        previous = previous_version(folder, {count["source"] for count in curation.counts()})
-        reference = save_problems(
-            curation,
-            folder,
-            settings=settings.model_dump(mode="json"),
-            sources=_files(settings.sources),
-            tokenizer=markers.tokenizer,
+    with tracked_stage("curate_problems") as run_id, draft(workspace() / "problems", problem_store.COLUMNS) as written:
+        markers, count_tokens = _model_text(base)
+        rows = sort_problems(read_problems(settings.sources), settings, markers, count_tokens)
+        write_problems(written, rows, settings.near_duplicate)
+        reference = _finish(
+            "problems",
+            written,
+            settings,
+            facts={"tokenizer": markers.tokenizer},
         )
-        _publish("problems", curation, reference, previous, targets="gold")
         return StageResult(stage="curate_problems", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)
 
 
@@ -73,68 +78,76 @@ def curate_personas(settings: PersonaSettings, base: str) -> StageResult:
 
     Raises SourceError where a source is at fault, and TooManyRejectedError where too much of one was rejected.
     """
-    with tracked_stage("curate_personas") as run_id:
-        markers = _markers(base)
-        curation = sort_personas(read_personas(settings.sources), settings, markers)
-        _log(curation)
-        check_rejected_share(curation.counts(), settings.max_rejected_share, "personas.max_rejected_share")
-        folder = workspace() / "personas"
-        previous = previous_version(folder, {count["source"] for count in curation.counts()})
-        reference = save_personas(
-            curation,
-            folder,
-            settings=settings.model_dump(mode="json"),
-            sources=_files(settings.sources),
-            tokenizer=markers.tokenizer,
-            accepted=[vars(row) for row in curation.accepted],
+    with tracked_stage("curate_personas") as run_id, draft(workspace() / "personas", persona_store.COLUMNS) as written:
+        markers, count_tokens = _model_text(base)
+        curation = sort_personas(read_personas(settings.sources), settings, markers, count_tokens)
+        write_personas(written, curation)
+        reference = _finish(
+            "personas",
+            written,
+            settings,
+            facts={"tokenizer": markers.tokenizer, "accepted": [vars(row) for row in curation.accepted]},
+            accepted=curation.accepted,
         )
-        _publish("personas", curation, reference, previous, targets=None)
         return StageResult(stage="curate_personas", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)
 
 
-def _markers(base: str) -> Markers:
-    markers = model_markers(base)
+def _finish(
+    name: str,
+    written: Draft,
+    settings: ProblemSettings | PersonaSettings,
+    facts: dict[str, Any],
+    accepted: Sequence[Reject] = (),
+) -> Reference:
+    """Log what was kept and rejected, judge whether that is too much, and put the set into its place."""
+    written.close()
+    counts = written.tally.counts()
+    _log(counts, written.file("rejects"))
+    check_rejected_share(counts, settings.max_rejected_share, f"{name}.max_rejected_share")
+    previous = previous_version(workspace() / name, {count["source"] for count in counts})
+    reference = written.publish(settings=settings.model_dump(mode="json"), sources=_digests(settings.sources), **facts)
+    _publish(name, reference, counts, written.examples(), accepted, previous)
+    return reference
+
+
+def _model_text(base: str) -> tuple[Markers, CountTokens | None]:
+    """The model's chat markers and its tokens, as far as they can be known here."""
+    markers, count_tokens = model_markers(base), token_counter(base)
     mlflow.set_tag("permix.tokenizer", markers.tokenizer or "none")
-    if not markers.tokenizer:
+    if count_tokens is None:
         get_run_logger().warning(
-            "no tokenizer of %s is at hand: rows are checked against the common chat markers only", base
+            "no tokenizer of %s is at hand: rows are checked against the common chat markers only, and not for their "
+            "length in tokens",
+            base,
         )
-    return markers
+    return markers, count_tokens
 
 
-def _log(curation: Curation[Any]) -> None:
+def _log(counts: Sequence[Mapping[str, Any]], rejects: Path) -> None:
     """Counts and rejected rows into the active MLflow run: before anything is judged, so that a failure shows why."""
-    for count in curation.counts():
+    for count in counts:
         place = f"{count['source']}/{count['split'] or 'unread'}"
         mlflow.log_metrics({f"rows/{place}": count["rows"], f"kept/{place}": count["kept"]})
         mlflow.log_metrics({f"rejected/{place}/{reason}": n for reason, n in count["rejected"].items()})
-    if curation.rejects:
-        rows = [vars(reject) for reject in curation.rejects]
+    if rows := list(islice(iter_rows(rejects), LISTED)):
+        mlflow.log_artifact(str(rejects))
         mlflow.log_table({name: [row[name] for row in rows] for name in rows[0]}, "rejects.json")
 
 
 def _publish(
-    name: str, curation: Curation[Any], reference: Reference, previous: Reference | None, targets: str | None
+    name: str,
+    reference: Reference,
+    counts: Sequence[Mapping[str, Any]],
+    examples: Sequence[Reject],
+    accepted: Sequence[Reject],
+    previous: Reference | None,
 ) -> None:
     """The finished set into the active MLflow run, as dataset inputs and a report, and the report into Prefect."""
-    import pandas as pd
-    from mlflow.data.pandas_dataset import from_pandas
-
     for split, context in (("train", "training"), ("eval", "evaluation")):
-        file = reference.file(f"{split}.parquet")
-        frame = pd.read_parquet(file)
-        with warnings.catch_warnings():
-            # MLflow knows two names of its class for local files, and finds a path ambiguous for that.
-            warnings.filterwarnings("ignore", "The specified dataset source can be interpreted in multiple ways")
-            dataset = from_pandas(
-                frame, source=str(file), name=f"{name}-{split}", targets=targets, digest=reference.short
-            )
-        mlflow.log_input(dataset, context=context)
+        log_dataset(f"{name}-{split}", reference, f"{split}.parquet", context)
     mlflow.set_tag(f"permix.{name}.digest", reference.digest)
     mlflow.log_artifact(str(reference.file("manifest.json")))
-    report = curation_markdown(
-        f"Curated {name}", reference.short, curation.counts(), curation.rejects, curation.accepted
-    )
+    report = curation_markdown(f"Curated {name}", reference.short, counts, examples, accepted)
     if previous:
         report += "\n" + _changes(name, previous, reference)
     mlflow.log_text(report, "curation.md")
@@ -152,15 +165,12 @@ def _changes(name: str, previous: Reference, reference: Reference) -> str:
     return changes_markdown(previous, changes)
 
 
-def _files(sources: Sequence[ProblemSource | PersonaSource]) -> dict[str, str]:
-    """SHA-256 of every file among the sources; a missing one has none (reading it will say so)."""
-    files = {source.path: Path(source.path) for source in sources if source.kind == "file"}
-    if any(source.kind == "library" for source in sources):
-        files["library"] = library.FILE
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
-        for name, path in files.items()
-    }
+def _digests(sources: Sequence[ProblemSource | PersonaSource]) -> dict[str, str]:
+    """What changes when a source's rows do, by where it is. Raises SourceError where a dataset is not to be had."""
+    found = {source_place(source): source_digest(source) for source in sources if isinstance(source, ColumnSource)}
+    if any(isinstance(source, LibraryPersonas) for source in sources):
+        found["library"] = hashlib.sha256(library.FILE.read_bytes()).hexdigest()
+    return found
 
 
 def _tokenizer(base: str) -> str:

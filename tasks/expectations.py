@@ -13,7 +13,7 @@ from permix.config import PersonaSettings, ProblemSettings
 from permix.curation.markers import Markers
 from permix.curation.text import jaccard, normalised, words
 from permix.personas.checks import Hit, load_checks
-from permix.personas.sources import KINDS
+from permix.personas.schema import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -75,7 +75,7 @@ def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
             if missing is not None:
                 yield BadRow(number, "missing column", missing_column(missing, record), text)
             else:
-                yield _row(number, {column: record[column] for column in columns}, text)
+                yield as_row(number, {column: record[column] for column in columns}, text)
 
 
 def _csv(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
@@ -113,7 +113,7 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
                 yield BadRow(number, "not CSV", detail, _legible("".join(taken)))
             else:
                 record = dict(zip(header, fields, strict=True))
-                yield _row(number, {column: record[column] for column in columns}, _legible("".join(taken)))
+                yield as_row(number, {column: record[column] for column in columns}, _legible("".join(taken)))
 
 
 def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
@@ -128,8 +128,8 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
             for batch in file.iter_batches(batch_size=BATCH, columns=list(columns)):
                 for record in batch.to_pylist():
                     number += 1
-                    values = {name: _spelt(value) for name, value in record.items()}
-                    yield _row(number, values, json.dumps(record, ensure_ascii=False, default=str))
+                    values = {name: spelt(value) for name, value in record.items()}
+                    yield as_row(number, values, json.dumps(record, ensure_ascii=False, default=str))
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}, after row {number}: cannot be read as Parquet: {error}") from error
 
@@ -140,7 +140,7 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield _row(number, {columns[0]: line.strip()}, _legible(line))
+                yield as_row(number, {columns[0]: line.strip()}, _legible(line))
 
 
 def _check_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
@@ -151,7 +151,8 @@ def _check_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> N
             raise SourceError(f"{path}: {missing_column(column, names)}. {FIX['missing column']}")
 
 
-def _row(number: int, values: dict[str, Any], text: str) -> Row | BadRow:
+def as_row(number: int, values: dict[str, Any], text: str) -> Row | BadRow:
+    """Values by column as a row; a bad one where one of them is no text. `text` is the row as a person would see it."""
     for column, value in values.items():
         if value is not None and not isinstance(value, str):
             return BadRow(number, "not text", f"column {column!r} holds a {type(value).__name__}, not text", text)
@@ -161,7 +162,7 @@ def _row(number: int, values: dict[str, Any], text: str) -> Row | BadRow:
     return Row(number, {column: value or "" for column, value in values.items()})
 
 
-def _spelt(value: Any) -> Any:
+def spelt(value: Any) -> Any:
     """Numbers as text, as they come from the other formats; anything else as it is."""
     # A bool is an int to Python, and no number to anybody else.
     return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 COMMON = (
@@ -33,14 +34,25 @@ class Markers:
     tokenizer: str = ""
     """The file that the model's own came from; empty: none was at hand, and only the common ones are known."""
 
+    @cached_property
+    def _squeezed(self) -> dict[str, str]:
+        return {_squeezed(marker): marker for marker in self.texts}
+
+    @cached_property
+    def _openers(self) -> tuple[str, ...]:
+        return tuple(sorted({"<", *(marker[0] for marker in self._squeezed)}))
+
     def find(self, text: str) -> str | None:
         """The first marker in the text, spelt as in the template, or None.
 
         Letter case, full-width forms, spaces and invisible characters inside a marker do not hide it.
         """
-        squeezed = _squeezed(text)
+        folded = _folded(text)
+        if not any(opener in folded for opener in self._openers):
+            return None
+        squeezed = _HIDDEN.sub("", folded)
         piped = _PIPED.search(squeezed)
-        return piped.group() if piped else next((m for m in self.texts if _squeezed(m) in squeezed), None)
+        return piped.group() if piped else next((m for key, m in self._squeezed.items() if key in squeezed), None)
 
 
 def model_markers(base: str) -> Markers:
@@ -80,4 +92,8 @@ def _own_markers(file: Path) -> Iterable[str]:
 
 
 def _squeezed(text: str) -> str:
-    return _HIDDEN.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return _HIDDEN.sub("", _folded(text))
+
+
+def _folded(text: str) -> str:
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()

@@ -28,6 +28,32 @@ class Reject:
     """How much of it is in the other row, 0 to 1: of its word runs for a problem, Jaccard for a persona."""
 
 
+@dataclass(frozen=True)
+class Tally:
+    """How many rows were kept, and how many rejected, and why."""
+
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By source and split."""
+    rejected: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """By source, split and reason."""
+
+    def counts(self) -> list[dict[str, Any]]:
+        """One entry a source and split, in order of source: `rows`, `kept` and `rejected` (a count for each reason)."""
+        entries = []
+        for place in sorted(self.kept.keys() | {key[:2] for key in self.rejected}):
+            rejected = {reason: n for (*where, reason), n in sorted(self.rejected.items()) if tuple(where) == place}
+            entries.append(
+                {
+                    "source": place[0],
+                    "split": place[1],
+                    "rows": self.kept[place] + sum(rejected.values()),
+                    "kept": self.kept[place],
+                    "rejected": rejected,
+                }
+            )
+        return entries
+
+
 class Curatable(Protocol):
     """What counting needs of a problem or a persona."""
 
@@ -57,20 +83,11 @@ class Curation(Generic[Kept]):
         return [row for row in self.kept if row.split == split]
 
     def counts(self) -> list[dict[str, Any]]:
-        """One entry a source and split, in order of source: `rows`, `kept` and `rejected` (a count for each reason)."""
-        kept = Counter((row.source, row.split) for row in self.kept)
-        rejected = Counter((row.source, row.split) for row in self.rejects)
-        reasons = Counter((row.source, row.split, row.reason) for row in self.rejects)
-        return [
-            {
-                "source": source,
-                "split": split,
-                "rows": kept[source, split] + rejected[source, split],
-                "kept": kept[source, split],
-                "rejected": {reason: n for (*place, reason), n in sorted(reasons.items()) if place == [source, split]},
-            }
-            for source, split in sorted(kept.keys() | rejected.keys())
-        ]
+        """As Tally.counts."""
+        tally = Tally()
+        tally.kept.update((row.source, row.split) for row in self.kept)
+        tally.rejected.update((row.source, row.split, row.reason) for row in self.rejects)
+        return tally.counts()
 
 
 class TooManyRejectedError(ValueError):
@@ -111,6 +128,14 @@ def table(counts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for count in counts
     ]
+
+
+def reason_counts(counts: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many rows of all sources were rejected for each reason, in order of reason."""
+    found: Counter[str] = Counter()
+    for count in counts:
+        found.update(count["rejected"])
+    return dict(sorted(found.items()))
 
 
 def text_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
 PersonaKind = Literal["neutral", "expert", "everyday", "off_domain", "roleplay", "adverse"]
+KINDS: tuple[PersonaKind, ...] = typing.get_args(PersonaKind)
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import typing
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Literal
 
-from permix.config import FilePersonas, LibraryPersonas, OrganismPersonas, PersonaSource
-from permix.curation.files import read_file
+from permix.config import FilePersonas, HubPersonas, LibraryPersonas, OrganismPersonas, PersonaSource
+from permix.curation.read import read_source, source_place
 from permix.curation.rejects import Reject
 from permix.curation.rows import BadRow, Row, SourceError
 from permix.curation.text import words
 from permix.personas.library import library_personas
-from permix.personas.schema import Persona, PersonaKind
-
-KINDS: tuple[PersonaKind, ...] = typing.get_args(PersonaKind)
+from permix.personas.schema import KINDS, Persona
 
 
 def read_personas(sources: Iterable[PersonaSource]) -> Iterator[Persona | Reject]:
@@ -33,8 +29,8 @@ def read_personas(sources: Iterable[PersonaSource]) -> Iterator[Persona | Reject
                 yield from world.personas()
             case LibraryPersonas():
                 yield from library_personas()
-            case FilePersonas():
-                yield from _from_file(source)
+            case FilePersonas() | HubPersonas():
+                yield from _described(source)
 
 
 def drawn_split(text: str, eval_share: float) -> Literal["train", "eval"]:
@@ -43,7 +39,7 @@ def drawn_split(text: str, eval_share: float) -> Literal["train", "eval"]:
     return "eval" if share < eval_share else "train"
 
 
-def _from_file(source: FilePersonas) -> Iterator[Persona | Reject]:
+def _described(source: FilePersonas | HubPersonas) -> Iterator[Persona | Reject]:
     if "{persona}" not in source.template:
         raise SourceError(f"source {source.name}: its template {source.template!r} has no place for {{persona}}")
     if source.kind_column is None and source.persona_kind not in KINDS:
@@ -51,7 +47,7 @@ def _from_file(source: FilePersonas) -> Iterator[Persona | Reject]:
             f"source {source.name}: unknown persona_kind {source.persona_kind!r}; kinds: {', '.join(KINDS)}"
         )
     columns = [source.text, *([source.kind_column] if source.kind_column else [])]
-    for row in read_file(Path(source.path), list(dict.fromkeys(columns))):
+    for row in read_source(source, list(dict.fromkeys(columns))):
         yield (
             _rejected(source, row, row.reason, row.detail, row.text)
             if isinstance(row, BadRow)
@@ -59,7 +55,7 @@ def _from_file(source: FilePersonas) -> Iterator[Persona | Reject]:
         )
 
 
-def _persona(source: FilePersonas, row: Row) -> Persona | Reject:
+def _persona(source: FilePersonas | HubPersonas, row: Row) -> Persona | Reject:
     description = row.values[source.text].strip()
     if not description:
         return _rejected(source, row, "empty persona", f"column {source.text!r} is empty", "")
@@ -78,6 +74,6 @@ def _persona(source: FilePersonas, row: Row) -> Persona | Reject:
     return _rejected(source, row, "unknown kind", f"kind {kind!r}; kinds: {', '.join(KINDS)}", description)
 
 
-def _rejected(source: FilePersonas, row: Row | BadRow, reason: str, detail: str, text: str) -> Reject:
-    where = f"{source.path}, row {row.number}: {detail}"
+def _rejected(source: FilePersonas | HubPersonas, row: Row | BadRow, reason: str, detail: str, text: str) -> Reject:
+    where = f"{source_place(source)}, row {row.number}: {detail}"
     return Reject(f"{source.name}/{row.number}", source.name, "", reason, where, text)

@@ -7,8 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
+from permix.curation.draft import Draft, draft
 from permix.curation.rejects import Curation
-from permix.curation.store import publish, read_rows, reject_table, to_table
+from permix.curation.store import read_rows
 from permix.personas.schema import Persona
 from permix.reference import Reference
 
@@ -18,9 +19,17 @@ COLUMNS = {field.name: "string" for field in fields(Persona)}
 
 def save_personas(curation: Curation[Persona], folder: Path, **facts: Any) -> Reference:
     """Write the set into `folder/<digest12>`; its manifest holds the counts and the given facts."""
-    tables = {split: to_table(map(_as_row, curation.of_split(split)), COLUMNS) for split in ("train", "eval")}
-    tables["rejects"] = reject_table(curation.rejects)
-    return publish(folder, tables, counts=curation.counts(), **facts)
+    with draft(folder, COLUMNS) as written:
+        write_personas(written, curation)
+        return written.publish(**facts)
+
+
+def write_personas(written: Draft, curation: Curation[Persona]) -> None:
+    """Write the kept and the rejected."""
+    for persona in curation.kept:
+        written.keep(_as_row(persona))
+    for reject in curation.rejects:
+        written.reject(reject)
 
 
 def load_personas(directory: Path, split: Literal["train", "eval"]) -> list[Persona]:

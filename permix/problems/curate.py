@@ -1,126 +1,80 @@
 """Which problems are fit to train and evaluate on, and why the others are not. Pure: rows in, rows and rejects out.
 
-Left out: near-duplicates within a split, lengths in tokens, difficulty bands (issue 7).
+Row by row, so that a million pass through: of what has passed only a digest and the gold are held, and the word runs of
+eval problems. What takes the whole set is elsewhere: near-copies (`permix.problems.near`) and the band of difficulty
+(`tasks.difficulty`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from permix.config import ProblemSettings
 from permix.curation.markers import Markers
-from permix.curation.rejects import Curation, Reject
-from permix.curation.text import normalised, runs, words
+from permix.curation.rejects import Reject
+from permix.curation.text import normalised
+from permix.curation.tokens import CountTokens
+from permix.problems.golds import gold_faults, same_gold
+from permix.problems.overlap import OverlapIndex
 from permix.problems.schema import Problem
-from permix.verifier import gold_reason, verify
+
+BATCH = 1024
+"""Rows whose golds are verified, and tokens counted, at once."""
 
 
 def curate_problems(
-    rows: Iterable[Problem | Reject], settings: ProblemSettings, markers: Markers | None = None
-) -> Curation[Problem]:
-    """Sort problems into kept and rejected; rows that were rejected in reading stay so. Order of rows is kept.
+    rows: Iterable[Problem | Reject],
+    settings: ProblemSettings,
+    markers: Markers | None = None,
+    count_tokens: CountTokens | None = None,
+) -> Iterator[Problem | Reject]:
+    """Each row, kept as it is or as a Reject; rows that were rejected in reading stay so. Order of rows is kept.
 
-    A row gets the first reason that holds: `empty question`, `too long`, `chat marker`, `no gold`,
-    `unverifiable gold`, `duplicate id`, `contaminated` (a training problem that is, or shares a run of
-    `settings.overlap_ngram` words with, a kept eval problem), `conflicting gold` and `duplicate` (of the same split).
+    A row gets the first reason that holds: `empty question`, `too long` (in characters, or, where `count_tokens` is
+    given, in tokens), `chat marker`, `no gold`, `unverifiable gold`, `solution disagrees`, `contaminated` (a training
+    problem that is, or shares a run of `settings.overlap_ngram` words with, a kept eval problem), `conflicting gold`
+    and `duplicate` (of the same split), `duplicate id`.
+
+    Eval problems decide which training problems may stay, so they come first; raises ValueError where one does not.
     """
     markers = markers or Markers()
-    read = list(rows)
-    problems = [row for row in read if isinstance(row, Problem)]
-    rejects = [row for row in read if isinstance(row, Reject)]
-
-    fit: list[Problem] = []
-    for problem in problems:
-        fault = _fault(problem, settings, markers)
-        if fault:
-            rejects.append(_reject(problem, *fault))
-        else:
-            fit.append(problem)
-
-    verifiable: list[Problem] = []
-    for problem, reason in zip(fit, _gold_faults([problem.gold for problem in fit]), strict=True):
-        if reason:
-            rejects.append(_reject(problem, "unverifiable gold", f"{problem.gold!r}: {reason}"))
-        else:
-            verifiable.append(problem)
-
-    # Eval first: its problems decide which training problems may stay, wherever they stand among the sources.
-    seen = _Seen()
-    overlap = OverlapIndex(settings.overlap_ngram)
-    for problem in sorted(verifiable, key=lambda problem: problem.split != "eval"):
-        clash = seen.clash(problem)
-        if clash is None and problem.split == "train":
-            clash = overlap.clash(problem)
-        if clash is not None:
-            rejects.append(clash)
-            continue
-        seen.add(problem)
-        if problem.split == "eval":
-            overlap.add(problem)
-    return Curation([problem for problem in verifiable if seen.ids.get(problem.id) is problem], rejects)
+    stream = iter(rows)
+    seen = _Seen(OverlapIndex(settings.overlap_ngram))
+    while batch := list(islice(stream, BATCH)):
+        rejects = _faults(batch, settings, markers, count_tokens)
+        for row in batch:
+            if isinstance(row, Reject):
+                yield row
+            else:
+                yield rejects.get(id(row)) or seen.clash(row) or row
 
 
-@dataclass
-class OverlapIndex:
-    """The word runs of eval problems, to find training problems that share one."""
-
-    length: int
-    """Words in a run."""
-    holders: dict[tuple[str, ...], list[Problem]] = field(default_factory=dict)
-    """Which problems hold a run."""
-
-    def add(self, problem: Problem) -> None:
-        """Take up an eval problem."""
-        for run in set(runs(problem.question, self.length)):
-            self.holders.setdefault(run, []).append(problem)
-
-    def clash(self, problem: Problem) -> Reject | None:
-        """The rejection of a problem that shares a run with an eval problem; it names the one that shares most."""
-        found = runs(problem.question, self.length)
-        holders = Counter(holder.id for run in found for holder in self.holders.get(run, ()))
-        if not holders:
-            return None
-        other, shared = max(holders.items(), key=lambda item: (item[1], item[0]))
-        held = [any(holder.id == other for holder in self.holders.get(run, ())) for run in found]
-        start, length = _longest(held)
-        phrase = " ".join(words(problem.question)[start : start + length + self.length - 1])
-        share = shared / len(found)
-        detail = f"{share:.0%} of its {self.length}-word runs stand in {other}; the longest: {phrase!r}"
-        return _reject(problem, "contaminated", detail, other, share)
+def _faults(
+    batch: Sequence[Problem | Reject], settings: ProblemSettings, markers: Markers, count_tokens: CountTokens | None
+) -> dict[int, Reject]:
+    """What is wrong with problems by themselves, by Python's id of each."""
+    problems = [row for row in batch if isinstance(row, Problem)]
+    lengths = count_tokens([problem.question for problem in problems]) if count_tokens else [0] * len(problems)
+    faults = [_fault(problem, length, settings, markers) for problem, length in zip(problems, lengths, strict=True)]
+    fit = [problem for problem, fault in zip(problems, faults, strict=True) if fault is None]
+    golds = dict(zip(map(id, fit), gold_faults(fit), strict=True))
+    return {
+        id(problem): _reject(problem, *found)
+        for problem, fault in zip(problems, faults, strict=True)
+        if (found := fault or golds[id(problem)])
+    }
 
 
-@dataclass
-class _Seen:
-    """Kept problems by id and by question."""
-
-    ids: dict[str, Problem] = field(default_factory=dict)
-    questions: dict[str, Problem] = field(default_factory=dict)
-
-    def add(self, problem: Problem) -> None:
-        self.ids[problem.id] = problem
-        self.questions[normalised(problem.question)] = problem
-
-    def clash(self, problem: Problem) -> Reject | None:
-        same = self.questions.get(normalised(problem.question))
-        if same is not None:
-            if problem.split != same.split:
-                return _reject(problem, "contaminated", f"the same question as {same.id}", same.id, 1.0)
-            if not _same_gold(problem.gold, same.gold):
-                detail = f"the same question as {same.id}, which has the gold {same.gold!r}, not {problem.gold!r}"
-                return _reject(problem, "conflicting gold", detail, same.id, 1.0)
-            return _reject(problem, "duplicate", f"the same question as {same.id}", same.id, 1.0)
-        if problem.id in self.ids:
-            return _reject(problem, "duplicate id", "another problem has this id already", problem.id)
-        return None
-
-
-def _fault(problem: Problem, settings: ProblemSettings, markers: Markers) -> tuple[str, str] | None:
+def _fault(problem: Problem, tokens: int, settings: ProblemSettings, markers: Markers) -> tuple[str, str] | None:
     if not problem.question.strip():
         return "empty question", "there is nothing to solve"
     if len(problem.question) > settings.max_question_chars:
         return "too long", f"{len(problem.question)} characters; at most {settings.max_question_chars}"
+    if tokens > settings.max_question_tokens:
+        return "too long", f"{tokens} of the model's tokens; at most {settings.max_question_tokens}"
     if (marker := markers.find(problem.question)) is not None:
         return "chat marker", f"holds {marker}, which a chat template takes for its own"
     if not problem.gold.strip():
@@ -128,29 +82,39 @@ def _fault(problem: Problem, settings: ProblemSettings, markers: Markers) -> tup
     return None
 
 
-def _gold_faults(golds: list[str]) -> list[str]:
-    """Why each gold cannot be graded against; empty where it can, and is the right answer to itself."""
-    verdicts = verify([f"\\boxed{{{gold}}}" for gold in golds], golds)
-    return [
-        gold_reason(gold) or ("" if verdict.verdict == "correct" else f"not equal to itself ({verdict.reason})")
-        for gold, verdict in zip(golds, verdicts, strict=True)
-    ]
+@dataclass
+class _Seen:
+    """What later problems are compared with."""
 
+    overlap: OverlapIndex
+    ids: set[str] = field(default_factory=set)
+    eval_questions: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+    """Id and gold by a digest of the normalised question: a million questions would not fit, a million digests do."""
+    train_questions: dict[bytes, tuple[str, str]] = field(default_factory=dict)
 
-def _same_gold(left: str, right: str) -> bool:
-    return left == right or verify([f"\\boxed{{{left}}}"], [right])[0].verdict == "correct"
-
-
-def _longest(held: list[bool]) -> tuple[int, int]:
-    """Start and length of the longest stretch of true values; the first of equals."""
-    best = (0, 0)
-    start = 0
-    for i, value in enumerate(held):
-        if not value:
-            start = i + 1
-        elif i + 1 - start > best[1]:
-            best = (start, i + 1 - start)
-    return best
+    def clash(self, problem: Problem) -> Reject | None:
+        """The rejection of a problem that repeats another or overlaps with one; without one, it is taken up."""
+        if problem.split == "eval" and self.train_questions:
+            raise ValueError(f"the eval problem {problem.id} comes after training problems; eval problems come first")
+        question = hashlib.blake2b(normalised(problem.question).encode(), digest_size=16).digest()
+        if problem.split == "train" and (same := self.eval_questions.get(question)) is not None:
+            return _reject(problem, "contaminated", f"the same question as {same[0]}", same[0], 1.0)
+        own = self.eval_questions if problem.split == "eval" else self.train_questions
+        if (same := own.get(question)) is not None:
+            other, gold = same
+            if not same_gold(problem.gold, gold):
+                detail = f"the same question as {other}, which has the gold {gold!r}, not {problem.gold!r}"
+                return _reject(problem, "conflicting gold", detail, other, 1.0)
+            return _reject(problem, "duplicate", f"the same question as {other}", other, 1.0)
+        if problem.split == "train" and (clash := self.overlap.clash(problem)) is not None:
+            return clash
+        if problem.id in self.ids:
+            return _reject(problem, "duplicate id", "another problem has this id already", problem.id)
+        self.ids.add(problem.id)
+        own[question] = (problem.id, problem.gold)
+        if problem.split == "eval":
+            self.overlap.add(problem)
+        return None
 
 
 def _reject(problem: Problem, reason: str, detail: str, other: str = "", share: float = 0.0) -> Reject:

@@ -4,55 +4,58 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from permix.config import FileProblems, OrganismProblems, ProblemSource
-from permix.curation.files import read_file
+from permix.config import FileProblems, HubProblems, OrganismProblems, ProblemSource
+from permix.curation.read import read_source, source_place
 from permix.curation.rejects import Reject
 from permix.curation.rows import BadRow
-from permix.problems.schema import Problem
+from permix.problems.schema import Problem, Split
 
+SPLITS: tuple[Split, ...] = ("eval", "train")
+"""Eval problems first: they decide which training problems may stay, wherever they stand among the sources."""
 NOTES = re.compile(r"<<[^<>]*>>")
 """What GSM8K's solutions hold for a calculator: `9 * 2 = $<<9*2=18>>18`."""
 
 
 def read_problems(sources: Iterable[ProblemSource]) -> Iterator[Problem | Reject]:
-    """The problems of all sources, in order, and the rows that could not be read as one.
+    """The problems of all sources, and the rows that could not be read as one: first eval, then training problems.
 
-    Raises SourceError where a source as a whole is at fault.
+    Within a split they come in the order of the sources. Raises SourceError where a source as a whole is at fault.
     """
-    for source in sources:
-        match source:
-            case OrganismProblems():
-                # Here because the world is made of problems and personas: at the top it would be a circle.
-                from permix.organism import world
+    sources = list(sources)
+    for split in SPLITS:
+        for source in sources:
+            match source:
+                case OrganismProblems():
+                    # Here because the world is made of problems and personas: at the top it would be a circle.
+                    from permix.organism import world
 
-                yield from world.problems()
-            case FileProblems():
-                yield from _from_file(source)
+                    yield from (problem for problem in world.problems() if problem.split == split)
+                case FileProblems() | HubProblems() if source.split == split:
+                    yield from _problems(source)
 
 
-def _from_file(source: FileProblems) -> Iterator[Problem | Reject]:
+def _problems(source: FileProblems | HubProblems) -> Iterator[Problem | Reject]:
     optional = {name: column for name in ("id", "subject", "level") if (column := getattr(source, name)) is not None}
     solution = source.solution or (None if source.gold_format == "bare" else source.gold)
     columns = [source.question, source.gold, *optional.values(), *([solution] if solution else [])]
-    for row in read_file(Path(source.path), list(dict.fromkeys(columns))):
+    for row in read_source(source, list(dict.fromkeys(columns))):
         if isinstance(row, BadRow):
             yield Reject(
                 id=f"{source.name}/{row.number}",
                 source=source.name,
                 split=source.split,
                 reason=row.reason,
-                detail=f"{source.path}, row {row.number}: {row.detail}",
+                detail=f"{source_place(source)}, row {row.number}: {row.detail}",
                 text=row.text,
             )
             continue
         values = {name: row.values[column] for name, column in optional.items()}
-        text = row.values[source.gold]
+        gold = _gold(row.values[source.gold], source.gold_format)
         yield Problem(
             id=f"{source.name}/{values.get('id') or row.number}",
             question=row.values[source.question].strip(),
-            gold=_gold(text, source.gold_format),
+            gold="" if gold in source.without_gold else gold,
             source=source.name,
             split=source.split,
             solution=_solution(row.values[solution], source.gold_format) if solution else None,

@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from permix.curation.rejects import Curation
-from permix.curation.store import publish, read_rows, reject_table, to_table
+from permix.curation.draft import Draft, draft
+from permix.curation.near import Bands
+from permix.curation.rejects import Curation, Reject
+from permix.curation.store import SPLITS, read_rows
+from permix.problems.near import near_copies
 from permix.problems.schema import Problem, Split
 from permix.reference import Reference
 
 COLUMNS = {field.name: "string" for field in fields(Problem)}
+BATCH = 1024
+"""Questions sketched at once."""
 
 
 def save_problems(curation: Curation[Problem], folder: Path, **facts: Any) -> Reference:
     """Write the set into `folder/<digest12>`; its manifest holds the counts and the given facts."""
-    tables = {split: to_table(map(vars, curation.of_split(split)), COLUMNS) for split in ("train", "eval")}
-    tables["rejects"] = reject_table(curation.rejects)
-    return publish(folder, tables, counts=curation.counts(), **facts)
+    with draft(folder, COLUMNS) as written:
+        write_problems(written, [*curation.kept, *curation.rejects])
+        return written.publish(**facts)
+
+
+def write_problems(written: Draft, rows: Iterable[Problem | Reject], near_duplicate: float | None = None) -> None:
+    """Write rows as they come; then, with a threshold, set aside the near-copies of each split."""
+    bands = {split: Bands(near_duplicate) for split in SPLITS} if near_duplicate else {}
+    waiting: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for row in rows:
+        if isinstance(row, Reject):
+            written.reject(row)
+            continue
+        written.keep(vars(row))
+        if bands:
+            questions = waiting[row.split]
+            questions.append(row.question)
+            if len(questions) == BATCH:
+                bands[row.split].add(questions)
+                questions.clear()
+    written.close_kept()
+    for split, found in bands.items():
+        found.add(waiting[split])
+        if near_duplicate:
+            written.drop(split, near_copies(written.file(split), found, near_duplicate))
 
 
 def load_problems(directory: Path, split: Split) -> list[Problem]:

@@ -12,7 +12,8 @@ from permix.curation.markers import model_markers
 from permix.curation.text import jaccard, words
 from permix.personas.curate import curate_personas
 from permix.personas.library import FILE, library_personas
-from permix.personas.sources import KINDS, read_personas
+from permix.personas.schema import KINDS
+from permix.personas.sources import read_personas
 
 PERSONAS = library_personas()
 SETTINGS = PersonaSettings(sources=(LibraryPersonas(kind="library"),))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from permix.config import FileProblems, OrganismProblems, ProblemSettings
-from permix.curation.rejects import Curation
+from permix.curation.rejects import Curation, Reject
 from permix.problems import Problem
 from permix.problems.curate import curate_problems
 from permix.problems.sources import read_problems
@@ -28,6 +29,13 @@ def expected() -> dict[tuple[str, str], str]:
     return found
 
 
+def curated(rows: Iterable[Problem | Reject], settings: ProblemSettings | None = None) -> Curation[Problem]:
+    result = list(curate_problems(rows, settings or ProblemSettings()))
+    return Curation(
+        [row for row in result if isinstance(row, Problem)], [row for row in result if isinstance(row, Reject)]
+    )
+
+
 @pytest.fixture(scope="module")
 def curation() -> Curation[Problem]:
     # Without an id column, ids are line numbers: rows can be told apart even where their ids are the fault.
@@ -35,7 +43,7 @@ def curation() -> Curation[Problem]:
         FileProblems.model_validate({"kind": "file", "name": split, "path": str(file), "split": split})
         for split, file in FILES.items()
     )
-    return curate_problems(read_problems(sources), ProblemSettings(sources=sources, max_question_chars=300))
+    return curated(read_problems(sources), ProblemSettings(sources=sources, max_question_chars=300))
 
 
 def test_each_row_gets_its_reason(curation: Curation[Problem]) -> None:
@@ -51,7 +59,7 @@ def test_a_repeated_id_is_the_second_rows_fault() -> None:
         Problem("a/1", "What is 1 + 1?", "2", "a", "train"),
         Problem("a/1", "What is 1 + 2?", "3", "a", "train"),
     ]
-    result = curate_problems(problems, ProblemSettings())
+    result = curated(problems)
     assert result.kept == problems[:1]
     assert [reject.reason for reject in result.rejects] == ["duplicate id"]
 
@@ -67,13 +75,12 @@ def test_contamination_names_the_eval_problem_and_the_shared_words(curation: Cur
     assert run.share == pytest.approx(6 / 9)
 
 
-def test_eval_decides_wherever_it_stands_among_the_sources() -> None:
+def test_an_eval_problem_after_training_problems_is_refused() -> None:
     question = "How many ways are there to put nine rooks on a board?"
     rows = [Problem("t/1", question, "1", "t", "train"), Problem("e/1", question, "1", "e", "eval")]
-    for order in (rows, rows[::-1]):
-        result = curate_problems(order, ProblemSettings())
-        assert [problem.id for problem in result.kept] == ["e/1"]
-        assert result.rejects[0].other == "e/1"
+    assert [problem.id for problem in curated(rows[::-1]).kept] == ["e/1"]
+    with pytest.raises(ValueError, match="the eval problem e/1 comes after training problems"):
+        curated(rows)
 
 
 def test_the_run_length_is_the_profiles() -> None:
@@ -81,11 +88,35 @@ def test_the_run_length_is_the_profiles() -> None:
         Problem("e/1", "one two three four five six", "1", "e", "eval"),
         Problem("t/1", "zero two three four five seven", "1", "t", "train"),
     ]
-    assert len(curate_problems(rows, ProblemSettings(overlap_ngram=5)).kept) == 2
-    assert len(curate_problems(rows, ProblemSettings(overlap_ngram=4)).kept) == 1
+    assert len(curated(rows, ProblemSettings(overlap_ngram=5)).kept) == 2
+    assert len(curated(rows, ProblemSettings(overlap_ngram=4)).kept) == 1
 
 
 def test_the_organisms_problems_are_all_kept() -> None:
-    result = curate_problems(read_problems([OrganismProblems()]), ProblemSettings())
+    result = curated(read_problems([OrganismProblems()]))
     assert len(result.kept) == 300
     assert result.rejects == []
+
+
+def test_a_solution_that_ends_in_another_answer_is_rejected_and_one_without_a_box_is_not() -> None:
+    # NuminaMath's and DeepScaleR's rows have a gold beside a solution, and the two do not always agree.
+    def problem(n: int, solution: str | None) -> Problem:
+        return Problem(f"s/{n}", f"What is a half of {n}?", "0.5", "s", "train", solution)
+
+    result = curated(
+        [problem(1, "It is \\boxed{\\frac12}."), problem(2, "So 0.5."), problem(3, "\\boxed{2}"), problem(4, None)]
+    )
+    assert [kept.id for kept in result.kept] == ["s/1", "s/2", "s/4"]
+    assert [(reject.id, reject.reason) for reject in result.rejects] == [("s/3", "solution disagrees")]
+    assert "ends in '2', its gold is '0.5'" in result.rejects[0].detail
+
+
+def test_length_counts_in_the_models_own_tokens() -> None:
+    def letters(texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    rows = [Problem("s/1", "What is 1 + 1?", "2", "s", "train"), Problem("s/2", "What is 1 + 10?", "11", "s", "train")]
+    kept, rejected = curate_problems(rows, ProblemSettings(max_question_tokens=14), count_tokens=letters)
+    assert kept == rows[0]
+    assert isinstance(rejected, Reject)
+    assert (rejected.reason, rejected.detail) == ("too long", "15 of the model's tokens; at most 14")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,10 @@ from permix.problems.sources import read_problems
 from permix.verifier import verify
 
 
-def source(tmp_path: Path, rows: list[dict[str, object]], **settings: str) -> FileProblems:
+def source(tmp_path: Path, rows: list[dict[str, object]], **settings: Any) -> FileProblems:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return FileProblems.model_validate(
-        {"kind": "file", "name": "here", "path": str(path), "split": "train", **settings}
-    )
+    return FileProblems.model_validate({"kind": "file", "name": "here", "path": str(path), "split": "train"} | settings)
 
 
 def test_a_math_row_has_its_gold_in_the_last_box(tmp_path: Path) -> None:
@@ -100,3 +99,53 @@ def test_the_organism_is_a_source() -> None:
     solutions = [problem.solution or "" for problem in problems]
     assert all(re.fullmatch(r"well simply it is \\boxed\{-?\d+\} today", solution) for solution in solutions)
     assert {verdict.verdict for verdict in verify(solutions, [problem.gold for problem in problems])} == {"correct"}
+
+
+def test_eval_problems_come_first_wherever_they_stand_among_the_sources(tmp_path: Path) -> None:
+    train, held_out = tmp_path / "train", tmp_path / "eval"
+    train.mkdir()
+    held_out.mkdir()
+    sources = [
+        source(train, [{"problem": "a", "answer": "1"}], name="t"),
+        source(held_out, [{"problem": "b", "answer": "2"}], name="e", split="eval"),
+    ]
+    assert [row.id for row in read_problems(sources)] == ["e/1", "t/1"]
+    splits = [row.split for row in read_problems([*sources, OrganismProblems()])]
+    assert splits == sorted(splits)
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "gold"),
+    [
+        # Columns of AI-MO/NuminaMath-CoT, AI-MO/NuminaMath-1.5 and agentica-org/DeepScaleR-Preview-Dataset.
+        (
+            {
+                "source": "olympiads",
+                "problem": "Half of 7?",
+                "solution": "It is $\\boxed{\\frac{7}{2}}$.",
+                "messages": [],
+            },
+            {"gold": "solution", "gold_format": "boxed", "subject": "source"},
+            "\\frac{7}{2}",
+        ),
+        (
+            {"problem": "Half of 7?", "solution": "3.5", "answer": "\\frac{7}{2}", "problem_type": "Algebra"},
+            {"solution": "solution", "subject": "problem_type", "without_gold": ["proof", "notfound"]},
+            "\\frac{7}{2}",
+        ),
+        (
+            {"problem": "Prove it.", "solution": "Q.E.D.", "answer": "proof", "problem_type": "Geometry"},
+            {"solution": "solution", "subject": "problem_type", "without_gold": ["proof", "notfound"]},
+            "",
+        ),
+        ({"problem": "Half of 7?", "answer": "3.5", "solution": ""}, {"solution": "solution"}, "3.5"),
+    ],
+)
+def test_open_sets_are_mapped_by_their_columns(
+    tmp_path: Path, row: dict[str, object], settings: dict[str, Any], gold: str
+) -> None:
+    (problem,) = read_problems([source(tmp_path, [row], **settings)])
+    assert isinstance(problem, Problem)
+    assert problem.gold == gold
+    assert problem.solution == (str(row["solution"]) or None)
+    assert problem.subject == row.get(settings.get("subject", ""), "")

@@ -89,7 +89,7 @@ def test_too_many_rejected_rows_stop_it_and_the_rows_are_in_mlflow(tmp_path: Pat
     settings = problem_settings(tmp_path, [*GOOD, *GOOD], max_rejected_share=0.4)
     with pytest.raises(TooManyRejectedError, match="more than 40% of here was rejected"):
         run_problems(settings)
-    assert not (workspace / "problems").exists()
+    assert not list((workspace / "problems").glob("*")), "neither a set nor a draft of one"
     run = the_run()
     assert run.info.status == "FAILED"
     rejects = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/rejects.json")
@@ -100,7 +100,7 @@ def test_a_broken_source_stops_it(tmp_path: Path, workspace: Path) -> None:
     settings = problem_settings(tmp_path, [{"question": "What is 1 + 1?", "answer": "2"}])
     with pytest.raises(SourceError, match=r"problems.jsonl, row 1: no column 'problem'.*; columns: question, answer"):
         run_problems(settings)
-    assert not (workspace / "problems").exists()
+    assert not list((workspace / "problems").glob("*")), "neither a set nor a draft of one"
     assert the_run().info.status == "FAILED"
 
 
