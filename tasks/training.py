@@ -97,7 +97,7 @@ def train_policy(
         kept = facts(reference)
         mlflow.log_metric("kept_step", kept["kept_step"])
         mlflow.set_tag("permix.kept", kept["kept_why"])
-        get_run_logger().info("train: kept %s", kept["kept_why"])
+        get_run_logger().info("train: kept: %s", kept["kept_why"])
         return StageResult(stage="train", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)
 
 
