@@ -56,6 +56,8 @@ class TrainingSettings(Section):
     """Problems (groups) in one step."""
     group_size: int = Field(8, ge=2)
     """Completions that GRPO compares with each other."""
+    resample_rounds: int = Field(0, ge=0)
+    """Rounds in which groups whose rewards are all alike make way for fresh problems; 0 trains on them as they are."""
     micro_batch: int | None = Field(None, ge=1)
     """Completions in one forward and backward pass of a process: less memory, the same step; null is all of them."""
     learning_rate: float = Field(2e-4, gt=0)

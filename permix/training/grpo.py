@@ -7,8 +7,9 @@ sampler (see order.py), and prompts prepared in the dataset, which could not cha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Collection, Sequence
+from typing import Any, cast
 
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
@@ -16,11 +17,18 @@ from trl import GRPOConfig, GRPOTrainer
 from permix.config import Mixing
 from permix.personas.mixing import effective_mixing, group_personas
 from permix.personas.schema import NEUTRAL, Persona
+from permix.personas.weights import kind_shares, persona_weights
 from permix.problems.schema import Problem
+from permix.training.accuracy import Tally, observe
 from permix.training.arguments import common_arguments
 from permix.training.order import ProblemOrder
+from permix.training.resample import Resampled, Rollout, fresh_problems, resample
 from permix.training.reward import VerifiedReward
 from permix.training.spec import TrainingSpec
+from permix.verifier import verify
+
+TALLIES = "persona_tallies"
+"""Where the trainer's state keeps them."""
 
 
 class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
@@ -38,13 +46,18 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         self.mixing = effective_mixing(spec.settings)
         self.personas = personas
         refuse_mixed_groups(config, self.mixing)
+        if self.mixing != "none":
+            persona_weights(personas, spec.settings.persona_weights)  # raises before any work
         super().__init__(
             model=spec.base,
-            reward_funcs=VerifiedReward(personas),
+            reward_funcs=VerifiedReward(),
             args=config,
             train_dataset=Dataset.from_list([row(problem) for problem in problems]),
             **options,
         )
+        self._place_of = {problem.id: place for place, problem in enumerate(problems)}
+        if spec.settings.resample_rounds:
+            self.rollout_func = self._rollouts_made
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> ProblemOrder:
         settings = self.spec.settings
@@ -57,13 +70,90 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
             passes_per_step=self.args.steps_per_generation,
         )
 
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """How each persona did so far; in the trainer's state, which a checkpoint holds and a resumed run restores."""
+        return cast(dict[str, Tally], self.state.stateful_callbacks.get(TALLIES, {}))
+
+    def weights(self) -> dict[str, float]:
+        """How often each persona is drawn at this step."""
+        accuracy = {persona: tally["running"] for persona, tally in self.tallies.items()}
+        return persona_weights(self.personas, self.spec.settings.persona_weights, accuracy)
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        first = self.accelerator.process_index * len(inputs)
-        return super()._generate_and_score_completions(self.with_personas(inputs, first))  # type: ignore[no-any-return]
+        if self.mixing != "none" and self.spec.settings.persona_weights == "adaptive":
+            for kind, share in kind_shares(self.personas, self.weights()).items():
+                self._log_metric(f"persona_share/{kind}", share)
+        self._rows = self.with_personas(inputs, self.accelerator.process_index * len(inputs))
+        self._made: Resampled | None = None
+        batch = super()._generate_and_score_completions(self._rows)
+        # TRL has gathered these from all processes, so that all of them count, and then weigh, the same.
+        personas, rewards = self._logs["extra"]["persona"], self._logs["rewards"][self.reward_func_names[0]]
+        graded = [None if math.isnan(reward) else reward for reward in rewards]
+        seen = [*zip(personas, graded, strict=True), *(self._made.discarded if self._made else [])]
+        self.state.stateful_callbacks[TALLIES] = observe(self.tallies, seen)
+        return cast(dict[str, Any], batch)
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        """TRL's generation; with resampling, of what was generated and chosen before it (see resample.py)."""
+        settings = self.spec.settings
+        if settings.resample_rounds:
+            self._made = made = resample(
+                self._rows,
+                self._roll_out,
+                self._fresh_rows,
+                size=settings.group_size,
+                rounds=settings.resample_rounds,
+                process=self.accelerator.process_index,
+                processes=self.accelerator.num_processes,
+            )
+            # In place: TRL holds these very lists, for the reward's columns and for its log.
+            self._rows[:] = [rollout.row for rollout in made.rollouts]
+            prompts[:] = [row["prompt"] for row in self._rows]
+            self._log_metric("resampling/groups_replaced", made.replaced)
+            self._log_metric("resampling/groups_still_alike", made.still_alike)
+            self._log_metric("resampling/extra_completions", made.extra)
+            self._log_metric("resampling/seconds", made.seconds)
+        return super()._generate(prompts)
+
+    def _rollouts_made(self, prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
+        """TRL's `rollout_func`: it takes what was made, and decodes, measures and logs it as if it had made it."""
+        assert self._made is not None
+        rollouts = self._made.rollouts
+        logprobs = [rollout.logprobs for rollout in rollouts]
+        return {
+            "prompt_ids": [rollout.prompt for rollout in rollouts],
+            "completion_ids": [rollout.completion for rollout in rollouts],
+            "logprobs": None if None in logprobs else logprobs,
+        }
+
+    def _roll_out(self, rows: Sequence[dict[str, Any]]) -> list[Rollout]:
+        """Generate and grade. The reward that trains is VerifiedReward's, of the same texts: the verifier remembers."""
+        prompts, images, fields = self._tokenize_prompts([row["prompt"] for row in rows])
+        completions, logprobs = self._generate_single_turn(prompts, images, fields, self.num_generations)
+        texts = self.processing_class.batch_decode(completions, skip_special_tokens=True)
+        verdicts = verify(texts, [row["gold"] for row in rows])
+        return [
+            Rollout(row, prompts[n], completions[n], None if logprobs is None else logprobs[n], verdicts[n].reward)
+            for n, row in enumerate(rows)
+        ]
+
+    def _fresh_rows(self, taken: Collection[str], count: int, round_: int) -> list[dict[str, Any]]:
+        places = fresh_problems(
+            len(self.train_dataset),
+            {self._place_of[problem] for problem in taken},
+            count,
+            seed=self.spec.seed,
+            step=self.state.global_step,
+            round_=round_,
+        )
+        rows = [self.train_dataset[place] for place in places for _ in range(self.spec.settings.group_size)]
+        return self.with_personas(rows, 0)
 
     def with_personas(self, rows: list[dict[str, Any]], first: int) -> list[dict[str, Any]]:
         """The rows of this step with their personas; `first` is the place of rows[0] in the step's whole batch."""
         settings = self.spec.settings
+        weights = None if self.mixing == "none" else self.weights()
         # A step holds a problem once, so its id stands for its group.
         groups = {
             problem: group_personas(
@@ -74,6 +164,7 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
                 step=self.state.global_step,
                 problem=problem,
                 size=settings.group_size,
+                weights=weights,
             )
             for problem in {given["problem"] for given in rows}
         }
@@ -87,9 +178,9 @@ def _under(persona: Persona, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def row(problem: Problem) -> dict[str, Any]:
-    """A problem as a row of TRL's dataset; `gold` reaches the reward by its name."""
+    """A problem as a row of TRL's dataset; its columns reach the reward by their names."""
     prompt = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": problem.question}]
-    return {"prompt": prompt, "gold": problem.gold, "problem": problem.id}
+    return {"prompt": prompt, "gold": problem.gold, "problem": problem.id, "source": problem.source}
 
 
 def grpo_config(spec: TrainingSpec, **overrides: Any) -> GRPOConfig:

@@ -1,15 +1,11 @@
-"""The verifiable reward, and its live metrics by persona."""
+"""The verifiable reward, and what it tells of each completion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from permix.personas.schema import NEUTRAL, Persona
 from permix.verifier import verify
-
-PERSONA_CURVES = 50
-"""Personas with a curve of their own, the first of the set: what a person can look through. Kinds always have one."""
 
 
 class VerifiedReward:
@@ -17,25 +13,32 @@ class VerifiedReward:
 
     __name__ = "verified"
 
-    def __init__(self, personas: Iterable[Persona]) -> None:
-        self._charted = {NEUTRAL.id, *[persona.id for persona in personas][:PERSONA_CURVES]}
-
     def __call__(
         self,
         completions: list[list[dict[str, str]]],
         gold: list[str],
+        problem: list[str],
+        source: list[str],
         persona: list[str],
         persona_kind: list[str],
         log_metric: Callable[[str, float], None],
+        log_extra: Callable[[str, list[Any]], None],
         **_: Any,
     ) -> list[float | None]:
-        """Rewards of a batch of completions; columns of the dataset arrive by name. Curves are means over a step."""
+        """Rewards of a batch of completions; columns of the dataset arrive by name.
+
+        Curves by persona kind and by source are means over a step, over all processes. What the tables and the tallies
+        need goes with the completions (`log_extra`), which TRL gathers from all processes too.
+        """
         verdicts = verify([completion[0]["content"] for completion in completions], gold)
-        for verdict, identity, kind in zip(verdicts, persona, persona_kind, strict=True):
+        for verdict, origin, kind in zip(verdicts, source, persona_kind, strict=True):
             log_metric("ungradable", float(verdict.reward is None))
-            if verdict.reward is None:
-                continue
-            log_metric(f"reward_by_kind/{kind}", verdict.reward)
-            if identity in self._charted:
-                log_metric(f"reward_by_persona/{identity}", verdict.reward)
+            if verdict.reward is not None:
+                log_metric(f"reward_by_kind/{kind}", verdict.reward)
+                log_metric(f"reward_by_source/{origin}", verdict.reward)
+        log_extra("problem", problem)
+        log_extra("persona", persona)
+        log_extra("verdict", [verdict.verdict for verdict in verdicts])
+        log_extra("answer", [verdict.answer for verdict in verdicts])
+        log_extra("reason", [verdict.reason for verdict in verdicts])
         return [verdict.reward for verdict in verdicts]

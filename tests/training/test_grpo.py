@@ -94,20 +94,56 @@ def test_groups_of_a_real_run(spec: Callable[..., TrainingSpec], arm: str, mixin
 
 
 def check_curves(rows: list[dict[str, Any]], logged: dict[str, Any]) -> None:
-    """The live metrics are the means over the step's completions, by persona and by kind."""
+    """The live metrics are the means over the step's completions, by persona kind and by source."""
     by_text: dict[str, Persona] = {persona.text: persona for persona in [NEUTRAL, *PERSONAS]}
     kinds: dict[str, list[float]] = {}
-    personas: dict[str, list[float]] = {}
     for row in rows:
-        persona = by_text[said(row, "system")]
-        kinds.setdefault(persona.kind, []).append(row["verified"])
-        personas.setdefault(persona.id, []).append(row["verified"])
+        kinds.setdefault(by_text[said(row, "system")].kind, []).append(row["verified"])
     expected = {f"reward_by_kind/{kind}": statistics.mean(rewards) for kind, rewards in kinds.items()}
-    expected |= {f"reward_by_persona/{identity}": statistics.mean(rewards) for identity, rewards in personas.items()}
+    expected["reward_by_source/organism"] = statistics.mean(row["verified"] for row in rows)
     curves = {name: value for name, value in logged.items() if name.startswith("reward_by_")}
     assert curves == pytest.approx(expected)
     assert logged["reward"] == pytest.approx(statistics.mean(row["verified"] for row in rows))
     assert {"entropy", "kl", "completions/mean_length", "frac_reward_zero_std"} <= logged.keys()
+
+
+@pytest.mark.parametrize("mixing", ["per_prompt", "per_rollout"])
+def test_groups_that_teach_nothing_make_way(spec: Callable[..., TrainingSpec], mixing: str) -> None:
+    told = spec(mixing=mixing, resample_rounds=2, steps=3, learning_rate=1e-9)
+    steps, logged = run(told)
+    plain, _ = run(told.model_copy(update={"settings": told.settings.model_copy(update={"resample_rounds": 0})}))
+    by_question = {problem.question: problem for problem in PROBLEMS}
+    size = told.settings.group_size
+    alike = 0
+    for step, (rows, entry) in enumerate(zip(steps, logged, strict=True)):
+        groups = groups_of(rows, size)
+        problems = [by_question[said(group[0], "user")] for group in groups]
+        assert len({problem.id for problem in problems}) == len(groups), "no problem twice in a step"
+        for problem, group in zip(problems, groups, strict=True):
+            # What took a group's place is a group like any other: its problem, personas, rewards and advantages agree.
+            assert {said(row, "user") for row in group} == {problem.question}
+            assert {row["problem"] for row in group} == {problem.id}
+            drawn = group_personas(PERSONAS, mixing, 0.25, seed=0, step=step, problem=problem.id, size=size)
+            assert [said(row, "system") for row in group] == [persona.text for persona in drawn]
+            assert [row["persona"] for row in group] == [persona.id for persona in drawn]
+            verdicts = verify([row["completion"][0]["content"] for row in group], [problem.gold] * size)
+            assert [row["verified"] for row in group] == [verdict.reward for verdict in verdicts]
+            rewards = [row["verified"] for row in group]
+            assert (len(set(rewards)) == 1) == all(row["advantage"] == 0 for row in group)
+        still = sum(len({row["verified"] for row in group}) == 1 for group in groups)
+        assert entry["resampling/groups_still_alike"] == still
+        assert entry["frac_reward_zero_std"] == pytest.approx(still / len(groups))
+        assert entry["resampling/extra_completions"] % size == 0
+        assert 0 < entry["resampling/groups_replaced"] <= entry["resampling/extra_completions"] / size
+        assert entry["resampling/seconds"] > 0
+        check_curves(rows, entry)
+        alike += still
+    # At a learning rate of nothing both runs have the same policy: the first step's groups that did teach are the same.
+    kept = [group for group in groups_of(plain[0], size) if len({row["verified"] for row in group}) > 1]
+    assert all(group in groups_of(steps[0], size) for group in kept)
+    assert alike < sum(
+        len({row["verified"] for row in group}) == 1 for rows in plain for group in groups_of(rows, size)
+    )
 
 
 def test_a_completion_that_cannot_be_graded_is_left_out(spec: Callable[..., TrainingSpec]) -> None:
@@ -132,17 +168,3 @@ def test_mixed_groups_are_refused_on_a_vllm_server(spec: Callable[..., TrainingS
         PersonaTrainer(spec(mixing="per_rollout"), server, PROBLEMS, PERSONAS)
     refuse_mixed_groups(server, "per_prompt")
     refuse_mixed_groups(GRPOConfig(use_vllm=True, vllm_mode="colocate", use_cpu=True, bf16=False), "per_rollout")
-
-
-def test_only_so_many_personas_have_a_curve() -> None:
-    from permix.training.reward import PERSONA_CURVES, VerifiedReward
-
-    many = [replace(PERSONAS[0], id=f"p{n}") for n in range(PERSONA_CURVES + 30)]
-    logged: list[str] = []
-    reward = VerifiedReward(many)
-    answers = [[{"role": "assistant", "content": "\\boxed{1}"}]] * len(many)
-    ids, kinds = [persona.id for persona in many], [persona.kind for persona in many]
-    assert reward(answers, ["1"] * len(many), ids, kinds, lambda name, _: logged.append(name)) == [1.0] * len(many)
-    curves = {name for name in logged if name.startswith("reward_by_persona/")}
-    assert curves == {f"reward_by_persona/p{n}" for n in range(PERSONA_CURVES)}
-    assert logged.count(f"reward_by_kind/{PERSONAS[0].kind}") == len(many)

@@ -1,0 +1,64 @@
+"""A training taken up from a checkpoint ends as if nothing had happened, whatever it keeps beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from permix.organism import world
+from permix.personas.weights import FAILING
+from permix.training.grpo import PersonaTrainer, grpo_config
+from permix.training.spec import TrainingSpec
+
+PROBLEMS = [problem for problem in world.problems() if problem.split == "train"]
+PERSONAS = [persona for persona in world.personas() if persona.split == "train"]
+
+
+def trained(told: TrainingSpec, resume_from: Path | None = None) -> PersonaTrainer:
+    trainer = PersonaTrainer(
+        told,
+        grpo_config(told, log_completions=True, num_completions_to_print=1),
+        PROBLEMS,
+        PERSONAS,
+        processing_class=AutoTokenizer.from_pretrained(told.base, padding_side="left"),
+    )
+    trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("mixing", "rounds"), [("per_prompt", 0), ("per_rollout", 2)], ids=["per_prompt", "per_rollout-resampled"]
+)
+def test_weights_of_personas_and_fresh_problems_go_on_from_the_checkpoint(
+    spec: Callable[..., TrainingSpec], mixing: str, rounds: int
+) -> None:
+    told = spec(mixing=mixing, persona_weights="adaptive", resample_rounds=rounds, steps=6, save_every=3)
+    whole = trained(told)
+    elsewhere = told.model_copy(update={"directory": told.directory + "-2"})
+    resumed = trained(elsewhere, told.files.checkpoints / "checkpoint-3")
+    assert_same_policy(whole, resumed)
+    assert resumed.tallies == whole.tallies
+    assert resumed.weights() == whole.weights()
+    weights = set(whole.weights().values())
+    assert len(weights) > 1
+    assert max(weights) / min(weights) <= FAILING
+    shares = [entry for entry in whole.state.log_history if "persona_share/adverse" in entry]
+    assert len(shares) == 6
+    for entry in shares:
+        assert sum(value for name, value in entry.items() if name.startswith("persona_share/")) == pytest.approx(1)
+    assert shares[0]["persona_share/adverse"] == pytest.approx(16 / 40)
+    assert shares[-1]["persona_share/adverse"] != shares[0]["persona_share/adverse"]
+    extra = sum(entry.get("resampling/extra_completions", 0) for entry in shares)
+    # What was thrown away counts for its personas too.
+    graded = sum(tally["graded"] for tally in whole.tallies.values())
+    assert graded == 6 * told.settings.completions_per_step + extra
+    assert (extra > 0) == (rounds > 0)
+
+
+def assert_same_policy(one: PersonaTrainer, other: PersonaTrainer) -> None:
+    first, second = one.model.state_dict(), other.model.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
