@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from permix.generation.local import load
+from permix.personas import load_personas
+from permix.problems import load_problems
+from permix.reference import facts
+from permix.training import child
+from permix.training.callback import Bookkeeping
+from permix.training.probe import ask, hold_out, read_probes, spread
+from permix.training.spec import TrainingSpec
+
+
+class Ruining(Bookkeeping):
+    """After step 6 the learning rate is a thousand times what it should be."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, optimizer: Any = None, **_: Any
+    ) -> None:
+        if state.global_step >= 6:
+            for group in optimizer.optimizer.param_groups:
+                group["lr"] = 1000 * args.learning_rate
+
+
+@pytest.mark.parametrize("decoding", ["sampled", "greedy"])
+def test_a_run_whose_later_steps_are_ruined_keeps_an_earlier_policy(
+    spec: Callable[..., TrainingSpec], monkeypatch: pytest.MonkeyPatch, decoding: str
+) -> None:
+    monkeypatch.setattr(child, "Bookkeeping", Ruining)
+    told = spec(arm="sft", steps=10, save_every=4, probe_every=3, probe_problems=12, probe_decoding=decoding)
+    problems, personas = (
+        load_problems(Path(told.problems), "train"),
+        load_personas(Path(told.personas), "train"),
+    )
+    reference = child.train(told, problems, personas)
+    probes = {probe.step: probe for probe in read_probes(told.files.probes)}
+    assert list(probes) == [0, 3, 6, 9, 10]
+    assert probes[10].mean < probes[6].mean, "it was ruined"
+    kept = facts(reference)
+    assert kept["kept_step"] in (3, 6)
+    assert kept["kept_why"].startswith(
+        f"step {kept['kept_step']} solved most held-out problems of 5 probes (12 problems"
+    )
+    assert {int(step): value["mean"] for step, value in kept["held_out"].items()} == {
+        step: probe.mean for step, probe in probes.items()
+    }
+    # What is kept is that step's policy: asked again, it solves the same.
+    held, _ = hold_out(problems, 12)
+    model = load(reference.file("policy"), device="cpu")
+    asked = ask(model, told, held, spread(personas, told.settings.probe_personas))
+    assert asked == probes[kept["kept_step"]].accuracies
+
+
+def test_without_probes_the_last_policy_is_kept_and_nothing_is_held_out(spec: Callable[..., TrainingSpec]) -> None:
+    told = spec(arm="sft", steps=2, probe_every=None, problems_per_step=2, group_size=4)
+    problems = load_problems(Path(told.problems), "train")[:5]
+    reference = child.train(told, problems, [])
+    assert facts(reference)["kept_step"] == 2
+    assert facts(reference)["kept_why"] == "the last step: training.probe_every is null"
+    assert not told.files.probes.exists()
