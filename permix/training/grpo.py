@@ -21,9 +21,11 @@ from permix.personas.weights import kind_shares, persona_weights
 from permix.problems.schema import Problem
 from permix.training.accuracy import Tally, observe
 from permix.training.arguments import common_arguments
+from permix.training.likelihood import log_probs_shared
 from permix.training.order import ProblemOrder
 from permix.training.resample import Resampled, Rollout, fresh_problems, resample
 from permix.training.reward import VerifiedReward
+from permix.training.rollout import Noise, plain_reason, roll_out
 from permix.training.spec import TrainingSpec
 from permix.verifier import verify
 
@@ -55,9 +57,23 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
             train_dataset=Dataset.from_list([row(problem) for problem in problems]),
             **options,
         )
+        self.noise = Noise(spec.seed)
+        self.plain_rollouts = plain_reason(self)
         self._place_of = {problem.id: place for place, problem in enumerate(problems)}
         if spec.settings.resample_rounds:
             self.rollout_func = self._rollouts_made
+
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *others: Any, **named: Any) -> Any:
+        if self.plain_rollouts:
+            return super()._generate_single_turn(prompt_ids, *others, **named)
+        return roll_out(self, self.noise, prompt_ids), None
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, *others: Any, **named: Any
+    ) -> Any:
+        shared = log_probs_shared(self, model, input_ids, attention_mask, logits_to_keep, *others, **named)
+        given = (model, input_ids, attention_mask, logits_to_keep, *others)
+        return shared or super()._get_per_token_logps_and_entropies(*given, **named)
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> ProblemOrder:
         settings = self.spec.settings

@@ -1,0 +1,90 @@
+"""Log-probabilities of completions, for the loss and for the reference model, with what prompts share computed once.
+
+TRL runs the model over each row's prompt and completion. Here equal prompts and common beginnings are read once, with
+their gradient, and only completions are run row by row, as wide as the longest is. The result is the same up to
+rounding, and so is the gradient: a shared token's gradient is the sum over the rows that share it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import pad
+from transformers import PretrainedConfig
+
+from permix.generation.decoding import read, reads_shared
+
+
+def log_probs_shared(
+    trainer: Any,
+    model: torch.nn.Module,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    width: int,
+    batch_size: int | None = None,
+    compute_entropy: bool = False,
+    compute_aux_loss: bool = False,
+    **images: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None, None] | None:
+    """What GRPOTrainer._get_per_token_logps_and_entropies returns, with its arguments; None where it must do it itself.
+
+    That is: with sharded models, images or a mixture of experts' loss; with gradient checkpointing, which drops the
+    very keys and values that are shared; with a prompt of one token, because a prompt's last token is run with the
+    completion, whose first token follows from it.
+    """
+    if (
+        trainer.is_fsdp_enabled
+        or trainer.is_deepspeed_enabled
+        or trainer.args.gradient_checkpointing
+        or compute_aux_loss
+        or any(given is not None for given in images.values())
+        or not reads_shared(trainer.model.config)
+        or not bool((attention_mask[:, :-width].sum(dim=1) > 1).all())
+    ):
+        return None
+    size = batch_size or len(input_ids)
+    parts = []
+    for start in range(0, len(input_ids), size):
+        rows = slice(start, start + size)
+        with trainer.accelerator.autocast():
+            parts.append(token_log_probs(model, trainer.model.config, input_ids[rows], attention_mask[rows], width))
+    log_probs = torch.cat([part[0] for part in parts])
+    entropies = torch.cat([entropy for _, entropy in parts if entropy is not None]) if compute_entropy else None
+    return log_probs, entropies, None
+
+
+def token_log_probs(
+    model: torch.nn.Module,
+    config: PretrainedConfig,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    width: int,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Log-probability and, where TRL has asked its head for it, entropy of each token; shapes (rows, width), nats.
+
+    `input_ids` are prompts, padded on the left, and completions of `width`, padded on the right; 0 at the padding.
+    The model has TRL's fused head (trl.trainer.utils.add_fused_lm_head), which applies the temperature.
+    """
+    completions, written = input_ids[:, -width:], attention_mask[:, -width:]
+    # Trimmed to the longest of these rows: in a micro-batch that may be less than the longest of the step.
+    longest = max(1, int(written.sum(dim=1).max()))
+    completions, written = completions[:, :longest], written[:, :longest]
+    prompts = [
+        ids[mask.bool()].tolist()
+        for ids, mask in zip(input_ids[:, :-width].cpu(), attention_mask[:, :-width].cpu(), strict=True)
+    ]
+    reading = read(model, config, [prompt[:-1] for prompt in prompts], input_ids.device)
+    last = torch.tensor([[prompt[-1]] for prompt in prompts], device=input_ids.device)
+    mask = torch.cat([reading.mask, torch.ones_like(last), written[:, :-1]], dim=1)
+    outputs: Any = model(
+        input_ids=torch.cat([last, completions[:, :-1]], dim=1),
+        attention_mask=mask,
+        position_ids=(mask.cumsum(dim=1) - 1)[:, -longest:],
+        past_key_values=reading.cache,
+        # Shifted here, so that the last token of a completion, from which nothing follows, is not run.
+        shift_labels=completions.masked_fill(written == 0, -100),
+        fused_lm_head=True,
+    )
+    wide = (0, width - longest)
+    return pad(outputs.log_probs, wide), None if outputs.entropy is None else pad(outputs.entropy, wide)
