@@ -1,4 +1,4 @@
-"""Flow: the candidate becomes a registered version and, if the gate passes, the champion.
+"""Flow: the candidate becomes a registered version and, if the gate passes (and a person agrees), the champion.
 
 python -m flows.promote PROFILE_JSON_FILE      (`permix promote --profile NAME` does this)
 """
@@ -7,28 +7,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mlflow
 from prefect import flow, get_run_logger
 from rich.console import Console
 
 from flows.command import run_as_command
 from flows.evaluate import Evaluated, evaluate
 from permix.config import Profile
+from permix.evaluation.answers import read_answers
+from permix.evaluation.paired import Difference, compare
 from permix.evaluation.scorecard import Scorecard, read_scorecard
-from permix.gate import Decision, decide
-from tasks.decision import record_decision
-from tasks.evaluation import evaluate_policy, given_model
-from tasks.registry import (
-    CHAMPION,
-    Candidate,
-    alias,
-    checkpoint_of,
-    make_challenger,
-    make_champion,
-    register,
-    scorecard_of,
-)
+from permix.gate import OFF, Decision, coverage, decide, promotes
+from tasks.approval import Approval, ask, check_can_ask
+from tasks.champion import flow_run_said, make_champion, record_rejection, with_vetoes
+from tasks.decision import decision_markdown, record_decision
+from tasks.evaluation import evaluate_policy
+from tasks.given import given_model
+from tasks.ledger import OvertakenError, settled
+from tasks.registry import Candidate, answers_of, checkpoint_of, make_challenger, register, scorecard_of
 from tasks.stage import run_stage
-from tasks.tracking import tracked_flow, tracked_stage
+from tasks.tracking import stage_run, tracked_flow, tracked_stage
+
+ATTEMPTS = 3
+"""How often a candidate is judged again because another one was promoted in the meantime."""
 
 
 @dataclass(frozen=True)
@@ -45,52 +46,122 @@ class Promotion:
     """None where the candidate was champion already: there was nothing to decide."""
     scorecards: dict[str, Scorecard]
     """What the decision stands on: `base`, `candidate`, and, where there was another champion, `champion vN`."""
+    approval: Approval | None = None
+    """What a person said, where one was asked."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate, held against the gate."""
+
+    version: str
+    champion: str | None
+    """The version that it was held against."""
+    decision: Decision | None
+    """None: it is champion."""
+    scorecards: dict[str, Scorecard]
+    differences: dict[str, Difference] | None
+    evidence: str = ""
+    """The MLflow run of the decision."""
 
 
 @flow(name="promote")
 def promote(profile: Profile = Profile(), evaluated: Evaluated | None = None) -> Promotion:  # noqa: B008 - frozen
     """Register the candidate, hold it against the gate and, if it passes, make it champion."""
-    name = profile.promotion.registered_model
+    check_can_ask(profile.promotion)
+    if evaluated is None:
+        with tracked_flow(profile):
+            evaluated = evaluate(profile)
+    return promote_candidate(profile, evaluated)
+
+
+def promote_candidate(profile: Profile, evaluated: Evaluated) -> Promotion:
+    """What `promote` does with an evaluated candidate; may suspend the flow run, so it stands in no MLflow run.
+
+    Raises OvertakenError where others kept promoting while this one was judged.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        with tracked_flow(profile):
+            judged = judge(profile, evaluated)
+        try:
+            return _conclude(profile, judged)
+        except OvertakenError as error:
+            if attempt == ATTEMPTS:
+                raise
+            get_run_logger().warning("promote: %s", error)
+    raise AssertionError("unreachable")
+
+
+def judge(profile: Profile, evaluated: Evaluated) -> Judged:
+    """Register the candidate, and decide; in the flow's MLflow run."""
+    settings = profile.promotion
+    name = settings.registered_model
+    scorecards = {label: read_scorecard(result.path) for label, result in evaluated.scorecards.items()}
+    candidate = Candidate(
+        policy=evaluated.models["candidate"],
+        scorecard=evaluated.scorecards["candidate"],
+        problems=evaluated.problems,
+        personas=evaluated.personas,
+    )
+    version = register(profile, candidate)
+    ledger = settled(name)
+    champion = ledger.champion
+    if champion == version:
+        get_run_logger().info("promote: %s version %s is champion already; nothing changes", name, version)
+        return Judged(version, version, None, scorecards, None)
+    make_challenger(name, version)
+    differences = None
+    if champion is not None and settings.gate != "off":
+        scorecards[f"champion v{champion}"], differences = _against_champion(profile, champion, evaluated)
+    decision = OFF if settings.gate == "off" else decide(scorecards["candidate"], differences, settings)
+    decision = with_vetoes(decision, name, version, champion, ledger)
+    judgement = f"version {version} against {champion or 'none'}"
+    with tracked_stage("gate", stage_run("gate", **{"permix.judgement": judgement})) as run_id:
+        mlflow.set_tag("permix.judgement", judgement)
+        record_decision(settings, version, champion, decision, scorecards, differences)
+    return Judged(version, champion, decision, scorecards, differences, run_id)
+
+
+def _conclude(profile: Profile, judged: Judged) -> Promotion:
+    """Make the candidate champion, or not."""
+    settings = profile.promotion
+    name, version, champion, decision = settings.registered_model, judged.version, judged.champion, judged.decision
+    unchanged = Promotion(name, version, champion, decision, judged.scorecards)
+    if decision is None or not promotes(decision, settings.gate):
+        return unchanged
+    who, why, approval = flow_run_said(), f"gate ({settings.gate}): {decision.summary}", None
+    if settings.approval == "required":
+        markdown = decision_markdown(settings, version, champion, decision, judged.scorecards, judged.differences)
+        approval = ask(settings, version, champion, markdown)
+        who, why = approval.by, approval.reason
     with tracked_flow(profile):
-        evaluated = evaluated or evaluate(profile)
-        scorecards = {label: read_scorecard(result.path) for label, result in evaluated.scorecards.items()}
-        candidate = Candidate(
-            policy=evaluated.models["candidate"],
-            scorecard=evaluated.scorecards["candidate"],
-            problems=evaluated.problems,
-            personas=evaluated.personas,
-        )
-        with tracked_stage("register"):
-            version = register(profile, candidate)
-        before = alias(name, CHAMPION)
-        if before == version:
-            get_run_logger().info("promote: %s version %s is champion already; nothing changes", name, version)
-            # It only ends what a promotion that was killed after its last decision had left to do.
-            make_champion(name, version)
-            return Promotion(name, version, version, None, scorecards)
-        make_challenger(name, version)
-        champion = None
-        if before is not None:
-            champion = _champion_scorecard(profile, before, evaluated, scorecards["candidate"].protocol)
-            scorecards[f"champion v{before}"] = champion
-        decision = decide(scorecards["candidate"], champion, profile.promotion)
-        with tracked_stage("gate"):
-            record_decision(name, version, before, decision, scorecards)
-        if decision.passed:
-            make_champion(name, version)
-        return Promotion(name, version, version if decision.passed else before, decision, scorecards)
+        if approval is not None and approval.decision == "reject":
+            record_rejection(name, version, champion, who, why, judged.evidence)
+            return Promotion(name, version, champion, decision, judged.scorecards, approval)
+        make_champion(name, version, champion, who, why, judged.evidence)
+    return Promotion(name, version, version, decision, judged.scorecards, approval)
 
 
-def _champion_scorecard(profile: Profile, version: str, evaluated: Evaluated, protocol: str) -> Scorecard:
-    """The champion's scorecard as it was registered; measured anew where the candidate was asked something else."""
+def _against_champion(profile: Profile, champion: str, evaluated: Evaluated) -> tuple[Scorecard, dict[str, Difference]]:
+    """The champion's scorecard, and how the candidate differs; where it was asked otherwise, it is asked anew."""
     name = profile.promotion.registered_model
-    registered = scorecard_of(name, version)
-    if registered.protocol == protocol:
-        return registered
-    get_run_logger().info("promote: the champion, version %s, was asked other questions; asking it these", version)
-    champion = given_model(str(checkpoint_of(name, version)))
-    measured = run_stage(evaluate_policy, profile, champion, evaluated.problems, evaluated.personas, "champion")
-    return read_scorecard(measured.path)
+    candidate = evaluated.scorecards["candidate"]
+    card = scorecard_of(name, champion)
+    if card.protocol == read_scorecard(candidate.path).protocol:
+        answers = answers_of(name, champion)
+    else:
+        get_run_logger().info("promote: the champion, version %s, was asked other questions; asking it these", champion)
+        model = given_model(str(checkpoint_of(name, champion)))
+        asked = run_stage(evaluate_policy, profile, model, evaluated.problems, evaluated.personas, "champion")
+        card, answers = read_scorecard(asked.path), read_answers(asked.path)
+    differences = compare(
+        read_answers(candidate.path),
+        answers,
+        resamples=profile.evaluation.resamples,
+        confidence=coverage(profile.promotion),
+        seed=profile.seed,
+    )
+    return card, differences
 
 
 def summary(promotion: Promotion) -> str:
@@ -100,8 +171,10 @@ def summary(promotion: Promotion) -> str:
         return f"{candidate} was champion already; nothing has changed"
     reasons = [f"  {'✓' if reason.passed else '✗'} {reason.sentence}" for reason in promotion.decision.reasons]
     verdict = f"gate: {candidate} {'passes' if promotion.decision.passed else 'does not pass'}"
+    said = promotion.approval
+    asked = [f"approval: {said.decision}, {said.by}: {said.reason}"] if said else []
     champion = f"version {promotion.champion}" if promotion.champion else "none yet"
-    return "\n".join([verdict, *reasons, f"champion: {champion}"])
+    return "\n".join([verdict, *reasons, *asked, f"champion: {champion}"])
 
 
 if __name__ == "__main__":

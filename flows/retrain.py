@@ -2,7 +2,7 @@
 
 python -m flows.retrain PROFILE_JSON_FILE      (`permix run --profile NAME` does this)
 
-Each flow runs the ones before it as subflows; a stage whose inputs have not changed is reused.
+The flows before the gate run as subflows; a stage whose inputs have not changed is reused.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from rich.console import Console
 from flows.command import run_as_command
 from flows.curate import curate
 from flows.evaluate import evaluate
-from flows.promote import Promotion, promote, summary
+from flows.promote import Promotion, promote_candidate, summary
 from flows.train import train
 from permix.config import Profile
 from permix.report.table import comparison_markdown, comparison_table
 from permix.servers import HOST, MLFLOW_PORT, PREFECT_PORT, command
+from tasks.approval import check_can_ask
 from tasks.tracking import tracked_flow
 
 REUSED = "permix.reused."
@@ -43,11 +44,13 @@ class Retrained:
 @flow(name="retrain")
 def retrain(profile: Profile = Profile()) -> Retrained:  # noqa: B008 - frozen, and the UI shows its defaults as a form
     """Curate, train, evaluate and promote; what has not changed is reused."""
+    check_can_ask(profile.promotion)
     with tracked_flow(profile) as run_id:
         curated = curate(profile)
         trained = train(profile, curated)
         evaluated = evaluate(profile, trained=trained)
-        promotion = promote(profile, evaluated)
+    # No subflow and in no MLflow run: Prefect can suspend only the outermost flow run, for a person's approval.
+    promotion = promote_candidate(profile, evaluated)
     run = mlflow.MlflowClient().get_run(run_id)
     done = Retrained(
         promotion,

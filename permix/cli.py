@@ -31,6 +31,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override a key, as in training.steps=50. Repeatable."),
 ]
+ReasonOption = Annotated[str, typer.Option(help="Goes into the promotion ledger.")]
+ModelOption = Annotated[str, typer.Option(help="Name in the model registry.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The flow run that waits: its name or id.")]
+REGISTERED_MODEL = "permix-organism"
 
 
 class Ui(enum.StrEnum):
@@ -144,6 +148,43 @@ def chat(
 ) -> None:
     """Ask a registered model a question under a persona."""
     _execute("tasks.chat", model, persona, question, *([] if temperature is None else [str(temperature)]))
+
+
+@app.command()
+def rollback(
+    reason: ReasonOption,
+    to: Annotated[str, typer.Option(metavar="VERSION", help="Without it, the champion before this one.")] = "",
+    model: ModelOption = REGISTERED_MODEL,
+) -> None:
+    """Return to an earlier champion, once it has proved that it loads and answers."""
+    _execute("flows.rollback", reason, to, model)
+
+
+@app.command()
+def ledger(model: ModelOption = REGISTERED_MODEL) -> None:
+    """Every move of the champion: who, when, why, from, to, evidence. Fails where an entry was tampered with."""
+    _execute("tasks.ledger", model)
+
+
+@app.command()
+def lineage(
+    version: Annotated[str, typer.Argument(help="Without it, the champion.")] = "",
+    model: ModelOption = REGISTERED_MODEL,
+) -> None:
+    """Where a version comes from: scorecard, checkpoint, arm, data, sources and commit."""
+    _execute("tasks.lineage", model, version)
+
+
+@app.command()
+def approve(run: RunArgument, reason: ReasonOption) -> None:
+    """Say yes to a promotion that waits for a person (promotion.approval)."""
+    _execute("tasks.approval", "approve", run, reason)
+
+
+@app.command()
+def reject(run: RunArgument, reason: ReasonOption) -> None:
+    """Say no to a promotion that waits for a person; the candidate is not asked about again."""
+    _execute("tasks.approval", "reject", run, reason)
 
 
 @app.command()

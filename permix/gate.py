@@ -1,8 +1,9 @@
 """The gate: may this candidate become the champion?
 
 Three figures are asked about: neutral accuracy, PSS and fidelity in role-play. Each must reach its floor, and must not
-be behind the champion's by more than the margin. The first model of a name has no champion: floors only. A candidate
-is compared only with a champion that was asked the same in the same way.
+be inferior to the champion's: the candidate is behind by no more than `margin`, with the `probability` that the profile
+asks for (of PSS and fidelity the profile may ask that they be better). The comparison is paired: both were asked the
+same problems under the same personas. The first model of a name has no champion: floors only.
 
 A figure that was not measured does not pass by silence. It fails, unless its floor is 0, which says that nothing is
 asked of it; the decision then says so. Where only the champion lacks it, there is nothing to fall behind.
@@ -10,13 +11,17 @@ asked of it; the decision then says so. Where only the champion lacks it, there 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from permix.config import PromotionSettings
+from permix.evaluation.paired import Difference
 from permix.evaluation.scorecard import Scorecard
 
 # Shares of a few hundred completions: a difference below this is rounding, never evidence.
 ROUNDING = 1e-9
+VETOES = {"rejected", "withdrawn"}
+"""Reasons that a person gave; no mode of the gate goes over them."""
 LABELS = {"neutral_accuracy": "Neutral accuracy", "pss": "PSS", "fidelity": "Fidelity"}
 
 
@@ -25,9 +30,10 @@ class Reason:
     """One condition, and how the candidate stands to it."""
 
     name: str
-    """`pss.floor`, `pss.champion`, ...; `protocol` is the comparison itself."""
+    """`pss.floor`, `pss.champion`, ...; `gate`: the gate is off; `rejected`, `withdrawn`: what people said before."""
     value: float | None
-    """The candidate's figure; None: not measured, or none is meant."""
+    """The candidate's figure; for a comparison the least that the difference is, with the probability asked for, or
+    the probability of being better; None: not measured, or none is meant."""
     threshold: float | None
     """The least that passes."""
     passed: bool
@@ -50,27 +56,44 @@ class Decision:
         return "passed: every condition holds" if self.passed else f"not passed: {' '.join(failed)}"
 
 
-def decide(candidate: Scorecard, champion: Scorecard | None, settings: PromotionSettings) -> Decision:
-    """Hold the candidate's scorecard against the floors, and against the champion's where there is one."""
+OFF = Decision(True, (Reason("gate", None, None, True, "The gate is off (promotion.gate): nothing was asked."),))
+
+
+def decide(candidate: Scorecard, differences: Mapping[str, Difference] | None, settings: PromotionSettings) -> Decision:
+    """Hold a candidate against the floors, and against the champion where there is one.
+
+    `differences` are `permix.evaluation.paired.compare`'s, candidate less champion, at `coverage(settings)`; None
+    where there is no champion.
+    """
     floors = {
         "neutral_accuracy": settings.min_neutral_accuracy,
         "pss": settings.min_pss,
         "fidelity": settings.min_fidelity,
     }
+    asked = {"neutral_accuracy": "not_inferior", "pss": settings.pss, "fidelity": settings.fidelity}
     measured = _figures(candidate)
     reasons = [_floor(name, measured[name], floor) for name, floor in floors.items()]
-    if champion is not None and champion.protocol != candidate.protocol:
-        reasons.append(
-            Reason(
-                "protocol", None, None, False,
-                "The champion was asked other questions, or in another way, so the two do not compare; "
-                "evaluate the champion again with this profile.",
-            )
-        )  # fmt: skip
-    elif champion is not None:
-        theirs = _figures(champion)
-        reasons += [_against(name, measured[name], theirs[name], floors[name], settings.margin) for name in floors]
+    if differences is not None:
+        for name, floor in floors.items():
+            if measured[name] is None:
+                reasons.append(_unmeasured(f"{name}.champion", LABELS[name], floor))
+            elif name not in differences:
+                reasons.append(_incomparable(name, measured[name]))
+            elif asked[name] == "better":
+                reasons.append(_better(name, differences[name], settings))
+            else:
+                reasons.append(_not_inferior(name, differences[name], settings))
     return Decision(all(reason.passed for reason in reasons), tuple(reasons))
+
+
+def coverage(settings: PromotionSettings) -> float:
+    """The coverage of two-sided intervals whose lower end is passed with the probability that the gate asks for."""
+    return 2 * settings.probability - 1
+
+
+def promotes(decision: Decision, mode: str) -> bool:
+    """Whether the candidate goes on: `enforce` asks for everything, the other modes only that no person said no."""
+    return all(reason.passed for reason in decision.reasons if mode == "enforce" or reason.name in VETOES)
 
 
 def _figures(scorecard: Scorecard) -> dict[str, float | None]:
@@ -91,21 +114,33 @@ def _floor(name: str, value: float | None, floor: float) -> Reason:
     return Reason(f"{name}.floor", value, floor, passed, sentence)
 
 
-def _against(name: str, value: float | None, theirs: float | None, floor: float, margin: float) -> Reason:
-    label = LABELS[name]
-    if theirs is None:
-        return Reason(
-            f"{name}.champion", value, None, True, f"{label} was not measured on the champion: no comparison."
-        )
-    threshold = theirs - margin
-    if value is None:
-        return _unmeasured(f"{name}.champion", label, floor)
-    passed = value >= threshold - ROUNDING
+def _not_inferior(name: str, found: Difference, settings: PromotionSettings) -> Reason:
+    passed = found.low >= -settings.margin - ROUNDING
     sentence = (
-        f"{label} {value:.3f}, the champion's {theirs:.3f}: "
-        f"{'not behind' if passed else 'behind'} by more than the margin of {margin:.3f}."
+        f"{_beside(name, found)}; with probability {settings.probability:g} it is at least {found.low:+.3f}, "
+        f"{'not' if passed else 'possibly'} below the margin of {-settings.margin:+.3f}."
     )
-    return Reason(f"{name}.champion", value, threshold, passed, sentence)
+    return Reason(f"{name}.champion", found.low, -settings.margin, passed, sentence)
+
+
+def _better(name: str, found: Difference, settings: PromotionSettings) -> Reason:
+    passed = found.probability >= settings.probability - ROUNDING
+    sentence = (
+        f"{_beside(name, found)}; it is better with probability {found.probability:.3f}, "
+        f"{'as' if passed else 'and not with the'} {settings.probability:g} {'or more is ' if passed else 'that is '}"
+        "asked."
+    )
+    return Reason(f"{name}.champion", found.probability, settings.probability, passed, sentence)
+
+
+def _beside(name: str, found: Difference) -> str:
+    figures = f"{found.candidate:.3f}, the champion's {found.reference:.3f}: difference {found.difference:+.3f}"
+    return f"{LABELS[name]} {figures}"
+
+
+def _incomparable(name: str, value: float | None) -> Reason:
+    sentence = f"{LABELS[name]} was not measured on the champion: no comparison."
+    return Reason(f"{name}.champion", value, None, True, sentence)
 
 
 def _unmeasured(name: str, label: str, floor: float) -> Reason:

@@ -1,37 +1,42 @@
-"""The MLflow model registry: a candidate becomes a version; aliases say which is which.
+"""The MLflow model registry: a candidate becomes a version.
 
     candidate ── register ──> version ── `challenger` ── gate ──> `champion`   (the one before becomes `previous`)
 
-A version is created last and in one call, when its weights, tokenizer, scorecard and tags are all there, and it is
-found again by the digests of its policy and scorecard: a promotion killed at any line and run again leaves one version
-and right aliases.
+A version is created last and in one call, when its weights, tokenizer, scorecard, completions, lineage and tags are all
+there, and it is found again by the digests of its policy and scorecard: a promotion killed at any line and run again
+leaves one version. Which version is champion is the ledger's (`tasks.ledger`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import prefect.runtime.flow_run
-from mlflow.entities.model_registry import RegisteredModel
+from mlflow.entities.model_registry import ModelVersion
 from prefect import get_run_logger, task
 
 from permix.config import Profile, digest
+from permix.evaluation.answers import COMPLETIONS, Answer, read_answers
 from permix.evaluation.scorecard import SCORECARD, Scorecard, read_scorecard
 from permix.personas.schema import NEUTRAL
-from permix.reference import facts
+from permix.reference import MANIFEST, facts
+from tasks.ledger import CHALLENGER, create_model
+from tasks.lineage import LINEAGE, lineage_of
 from tasks.stage import StageResult
-from tasks.tracking import FLOW_RUN_TAG, git_commit
+from tasks.tracking import FLOW_RUN_TAG, git_commit, tracked_stage
 
-CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 POLICY_TAG, SCORECARD_TAG = "permix.policy", "permix.scorecard"
 
 AGENT = Path(__file__).parent / "agent.py"
 SERVED_WITH = ("mlflow", "pydantic", "torch", "transformers")
 # In a version's tags, to be read at a glance; the whole scorecard is an artifact of its run.
 HEADLINE = ("neutral", "worst", "best", "pss", "noise_floor", "fidelity", "fidelity_solving")
+QUESTION = "What is 3 + 4?"
 
 
 class IncompleteCandidateError(ValueError):
@@ -70,80 +75,114 @@ class Candidate:
                 raise IncompleteCandidateError(
                     f"{self.checkpoint} holds no {pattern}; remove {self.policy.path} and train again"
                 )
-        if not self.scorecard.reference.file(SCORECARD).is_file():
-            raise IncompleteCandidateError(f"{self.scorecard.path} holds no {SCORECARD}; remove it and evaluate again")
+        for name in (SCORECARD, COMPLETIONS):
+            if not self.scorecard.reference.file(name).is_file():
+                raise IncompleteCandidateError(f"{self.scorecard.path} holds no {name}; remove it and evaluate again")
+        for stage in (self.problems, self.personas):
+            if not stage.digest:
+                raise IncompleteCandidateError(f"{stage.stage} has no digest, so nobody could tell what it was")
+
+
+class VersionError(RuntimeError):
+    """A registered version does not load, does not answer, or is not what was registered; the message says which."""
 
 
 @task(name="register")
 def register(profile: Profile, candidate: Candidate) -> str:
-    """Register the candidate under the active MLflow run, or find the version that it is; returns the version."""
+    """Register the candidate in a nested MLflow run, or find the version that it is; returns the version."""
     logger = get_run_logger()
     name = profile.promotion.registered_model
     candidate.check()
     if (found := find_version(name, candidate)) is not None:
         logger.info("already registered as %s version %s", name, found)
         return found
-    scorecard = read_scorecard(candidate.scorecard.path)
-    mlflow.log_artifact(str(candidate.scorecard.reference.file(SCORECARD)))
-    model = mlflow.pyfunc.log_model(
-        name="policy",
-        python_model=AGENT,
-        artifacts={"policy": str(candidate.checkpoint)},
-        model_config={
-            "temperature": profile.evaluation.temperature,
-            "max_tokens": profile.evaluation.max_completion_tokens,
-        },
-        pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in SERVED_WITH],
-    )
-    mlflow.log_metrics(scorecard.metrics(), model_id=model.model_id)
-    _prove(model.model_uri)
-    client = mlflow.MlflowClient()
-    if registered_model(name) is None:
-        client.create_registered_model(name, description="Persona-robust, persona-faithful policies; made by permix.")
-    run = mlflow.active_run()
-    assert run is not None
-    created = client.create_model_version(
-        name,
-        source=model.model_uri,
-        run_id=run.info.run_id,
-        model_id=model.model_id,
-        tags={**candidate.identity(), **_lineage(profile, candidate), **_headline(scorecard)},
-        description=_description(profile, scorecard),
-        await_creation_for=0,
-    )
-    logger.info("registered %s version %s", name, created.version)
-    return str(created.version)
+    with tracked_stage("register") as run_id:
+        scorecard = read_scorecard(candidate.scorecard.path)
+        for file in (SCORECARD, COMPLETIONS):
+            mlflow.log_artifact(str(candidate.scorecard.reference.file(file)))
+        mlflow.log_dict(
+            lineage_of(profile, candidate.policy, candidate.scorecard, candidate.problems, candidate.personas), LINEAGE
+        )
+        model = mlflow.pyfunc.log_model(
+            name="policy",
+            python_model=AGENT,
+            artifacts={"policy": str(candidate.checkpoint)},
+            model_config={
+                "temperature": profile.evaluation.temperature,
+                "max_tokens": profile.evaluation.max_completion_tokens,
+            },
+            pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in SERVED_WITH],
+        )
+        mlflow.log_metrics(scorecard.metrics(), model_id=model.model_id)
+        answer(model.model_uri)
+        create_model(name, "Persona-robust, persona-faithful policies; made by permix.")
+        created = mlflow.MlflowClient().create_model_version(
+            name,
+            source=model.model_uri,
+            run_id=run_id,
+            model_id=model.model_id,
+            tags={**candidate.identity(), **_lineage(profile, candidate), **_headline(scorecard)},
+            description=_description(profile, scorecard),
+            await_creation_for=0,
+        )
+    version = _only_one(name, candidate, str(created.version))
+    logger.info("registered %s version %s", name, version)
+    return version
 
 
 def find_version(name: str, candidate: Candidate) -> str | None:
     """The version that holds this very checkpoint and scorecard."""
-    tags = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in candidate.identity().items())
-    found = mlflow.MlflowClient().search_model_versions(f"name = '{name}' and {tags}")
-    return str(found[0].version) if found else None
+    versions = _same(name, candidate)
+    return versions[0] if versions else None
 
 
-def registered_model(name: str) -> RegisteredModel | None:
-    """The registered model, with its aliases; None before its first version."""
-    found = mlflow.MlflowClient().search_registered_models(f"name = '{name}'")
-    return found[0] if found else None
-
-
-def alias(name: str, which: str) -> str | None:
-    """The version that an alias of a registered model points to; None where there is no such alias."""
-    model = registered_model(name)
-    version = model.aliases.get(which) if model is not None else None
-    return None if version is None else str(version)
+def version_tags(name: str, version: str) -> dict[str, str]:
+    """The tags of a version. Raises VersionError naming those that there are, where there is no such version."""
+    return dict(_version(name, version).tags)
 
 
 def scorecard_of(name: str, version: str) -> Scorecard:
     """The scorecard that a version was registered with."""
-    run_id = mlflow.MlflowClient().get_model_version(name, version).run_id
+    run_id = _version(name, version).run_id
     return Scorecard.model_validate_json(mlflow.artifacts.load_text(f"runs:/{run_id}/{SCORECARD}"))
+
+
+def answers_of(name: str, version: str) -> Sequence[Answer]:
+    """The completions that its scorecard was made of."""
+    run_id = _version(name, version).run_id
+    return read_answers(Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{COMPLETIONS}")).parent)
 
 
 def checkpoint_of(name: str, version: str) -> Path:
     """The directory of a version's weights and tokenizer; a copy of it where the store is not on this machine."""
     return Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}")) / "artifacts" / "policy"
+
+
+@task(name="prove", task_run_name="prove: version {version}")
+def prove(name: str, version: str) -> str:
+    """Load a version as its users will, and have it answer; what it answered is logged into the active MLflow run.
+
+    Raises VersionError where its files are not those that were registered, or it does not load, or does not answer.
+    """
+    registered = _version(name, version).tags.get(POLICY_TAG)
+    try:
+        checkpoint = checkpoint_of(name, version)
+        files = {
+            f"policy/{path.relative_to(checkpoint).as_posix()}": hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(checkpoint.rglob("*"))
+            if path.is_file() and path.name != MANIFEST
+        }
+        if registered is not None and digest(files) != registered:
+            raise VersionError(f"{name} version {version}: its weights or tokenizer are not those that were registered")
+        reply = answer(f"models:/{name}/{version}")
+    # Whatever keeps it from loading is a reason not to go there; MLflow, safetensors and transformers raise their own.
+    except Exception as error:
+        if isinstance(error, VersionError):
+            raise
+        raise VersionError(f"{name} version {version} does not load and answer: {error}") from error
+    mlflow.log_dict({"version": version, "question": QUESTION, "reply": reply, "policy": registered}, "proof.json")
+    get_run_logger().info("%s version %s loads and answers: %s", name, version, reply)
+    return reply
 
 
 @task(name="make challenger", task_run_name="make challenger: version {version}")
@@ -152,27 +191,39 @@ def make_challenger(name: str, version: str) -> None:
     mlflow.MlflowClient().set_registered_model_alias(name, CHALLENGER, version)
 
 
-@task(name="make champion", task_run_name="make champion: version {version}")
-def make_champion(name: str, version: str) -> None:
-    """Point `champion` to a version, `previous` to the champion before, and `challenger` to none."""
-    client = mlflow.MlflowClient()
-    before = alias(name, CHAMPION)
-    # In this order, so that a promotion killed in between and run again still knows who was champion before.
-    if before is not None and before != version:
-        client.set_registered_model_alias(name, PREVIOUS, before)
-    client.set_registered_model_alias(name, CHAMPION, version)
-    if alias(name, CHALLENGER) == version:
-        client.delete_registered_model_alias(name, CHALLENGER)
-
-
-def _prove(model_uri: str) -> None:
-    """Load the model as its users will, and have it answer under a persona."""
+def answer(model_uri: str) -> str:
+    """What a model answers to a plain question. Raises IncompleteCandidateError where that is nothing."""
     model = mlflow.pyfunc.load_model(model_uri)
-    messages = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": "What is 3 + 4?"}]
-    if not model.predict([{"messages": messages, "temperature": 0.0}])[0]:
+    messages = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": QUESTION}]
+    reply: str = model.predict([{"messages": messages, "temperature": 0.0}])[0]
+    if not reply:
         raise IncompleteCandidateError(
             f"{model_uri} loads but answers nothing; look at its chat template and end token"
         )
+    return reply
+
+
+def _same(name: str, candidate: Candidate) -> list[str]:
+    """Versions of this very checkpoint and scorecard, oldest first."""
+    tags = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in candidate.identity().items())
+    found = mlflow.search_model_versions(filter_string=f"name = '{name}' and {tags}")
+    return [str(number) for number in sorted(int(version.version) for version in found)]
+
+
+def _only_one(name: str, candidate: Candidate, created: str) -> str:
+    """The oldest of the versions of this candidate; another flow may have registered it while this one did."""
+    oldest = _same(name, candidate)[0]
+    if oldest != created:
+        mlflow.MlflowClient().delete_model_version(name, created)
+    return oldest
+
+
+def _version(name: str, version: str) -> ModelVersion:
+    found = {str(each.version): each for each in mlflow.search_model_versions(filter_string=f"name = '{name}'")}
+    if version not in found:
+        there = ", ".join(sorted(found, key=int)) or "none yet"
+        raise VersionError(f"{name} has no version {version}; there are: {there}")
+    return found[version]
 
 
 def _lineage(profile: Profile, candidate: Candidate) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+from mlflow.exceptions import MlflowException
 from prefect import Task, get_run_logger
 from pydantic import BaseModel, ConfigDict
 
@@ -47,11 +48,22 @@ def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageR
     if state.name == "Cached":
         if result.reference.exists():
             logger.info("%s: nothing changed; reusing %s (%s)", result.stage, result.path, result.digest[:12])
-            mlflow.set_tag(f"permix.reused.{result.stage}", result.mlflow_run_id)
+            if not _made_here(result.mlflow_run_id):
+                mlflow.set_tag(f"permix.reused.{result.stage}", result.mlflow_run_id)
             return result
         logger.info("%s: %s has changed or is gone; making it again", result.stage, result.path)
         result = task.with_options(refresh_cache=True)(*args, **kwargs)
     return result
+
+
+def _made_here(run_id: str) -> bool:
+    """Whether the active run made it: a flow that was suspended and goes on has not reused its own stages."""
+    active = mlflow.active_run()
+    try:
+        run = mlflow.MlflowClient().get_run(run_id)
+    except MlflowException:  # of another MLflow store, or deleted
+        return False
+    return active is not None and run.data.tags.get("mlflow.parentRunId") == active.info.run_id
 
 
 def code_digest(*packages: str, root: Path = LIBRARY) -> str:

@@ -23,12 +23,21 @@ FLOW_RUN_TAG = "prefect.flow_run_id"
 def tracked_flow(profile: Profile) -> Iterator[str]:
     """The MLflow run of this flow run; yields its id.
 
-    The outermost flow starts it (or, after a retry, takes up the one it had); a subflow gets the same one.
+    The outermost flow starts it (or, after a retry or a suspension, takes up the one it had); a subflow gets the same.
     """
     if (active := mlflow.active_run()) is not None:
         yield active.info.run_id
         return
-    experiment = use_experiment(profile.name)
+    with tracked_operation(profile.name) as run_id:
+        mlflow.set_tag("permix.profile", profile.name)
+        mlflow.log_dict(profile.model_dump(mode="json"), "profile.json")
+        yield run_id
+
+
+@contextmanager
+def tracked_operation(experiment_name: str) -> Iterator[str]:
+    """The MLflow run of a flow run that no profile describes, in the experiment of this name; yields its id."""
+    experiment = use_experiment(experiment_name)
     flow_run_id = str(prefect.runtime.flow_run.id)
     name = f"{prefect.runtime.flow_run.flow_name}/{prefect.runtime.flow_run.name}"
     earlier = mlflow.search_runs(
@@ -37,8 +46,7 @@ def tracked_flow(profile: Profile) -> Iterator[str]:
     with mlflow.start_run(
         run_id=earlier[0].info.run_id if earlier else None, run_name=None if earlier else name
     ) as run:
-        mlflow.set_tags({FLOW_RUN_TAG: flow_run_id, "permix.commit": git_commit(), "permix.profile": profile.name})
-        mlflow.log_dict(profile.model_dump(mode="json"), "profile.json")
+        mlflow.set_tags({FLOW_RUN_TAG: flow_run_id, "permix.commit": git_commit()})
         yield run.info.run_id
 
 
@@ -48,6 +56,16 @@ def tracked_stage(stage: str, run_id: str | None = None) -> Iterator[str]:
     with mlflow.start_run(run_id=run_id, run_name=None if run_id else stage, nested=True) as run:
         mlflow.set_tag("permix.stage", stage)
         yield run.info.run_id
+
+
+def stage_run(stage: str, **tags: str) -> str | None:
+    """The nested run of the active run that a stage with these tags has already had; for flows that are taken up."""
+    active = mlflow.active_run()
+    assert active is not None, "a stage belongs into a tracked flow"
+    wanted = {"mlflow.parentRunId": active.info.run_id, "permix.stage": stage, **tags}
+    query = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items())
+    found = mlflow.search_runs([active.info.experiment_id], query, output_format="list", max_results=1)
+    return str(found[0].info.run_id) if found else None
 
 
 def use_experiment(name: str) -> str:

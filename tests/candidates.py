@@ -1,14 +1,18 @@
-"""Candidates for the registry: a small real checkpoint with a given scorecard, as the stages leave them."""
+"""Candidates for the registry: a small real checkpoint with a scripted evaluation, as the stages leave them."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scripted import SETTINGS, protocol, scripted
+
 from flows.evaluate import Evaluated
 from permix.config import OrganismSettings
+from permix.evaluation.answers import write_answers
+from permix.evaluation.evaluate import ask, make_scorecard
 from permix.evaluation.scorecard import Scorecard, write_scorecard
 from permix.organism.base import train_base
 from permix.reference import finish
@@ -23,20 +27,31 @@ def tiny_policy(directory: Path) -> Path:
     return directory
 
 
-def evaluated(weights: Path, card: Scorecard, name: str) -> Evaluated:
-    """What an evaluation hands on: stages of the candidate called `name`, whose scorecard is given."""
+def evaluated(weights: Path, wrong: Mapping[str, float], name: str, card: Scorecard | None = None) -> Evaluated:
+    """What an evaluation hands on: stages of the candidate called `name`, which answers as `scripted` has it.
+
+    Its scorecard is that of its answers, unless one is given.
+    """
+    asked = protocol()
+    answers = ask(scripted(wrong), asked)
+    measured = card or make_scorecard(answers, asked, SETTINGS, model="scripted")
+
+    def fill(directory: Path) -> None:
+        write_answers(answers, directory)
+        write_scorecard(measured, directory)
+
     policy = _stage("training", name, lambda directory: shutil.copytree(weights, directory / "policy"))
     return Evaluated(
-        scorecards={"candidate": _stage("evaluation", name, lambda directory: write_scorecard(card, directory))},
+        scorecards={"candidate": _stage("evaluation", name, fill)},
         problems=_stage("problems", name),
         personas=_stage("personas", name),
         models={"candidate": policy},
     )
 
 
-def candidate(weights: Path, card: Scorecard, name: str) -> Candidate:
+def candidate(weights: Path, wrong: Mapping[str, float], name: str, card: Scorecard | None = None) -> Candidate:
     """The same, for the registry."""
-    found = evaluated(weights, card, name)
+    found = evaluated(weights, wrong, name, card)
     return Candidate(found.models["candidate"], found.scorecards["candidate"], found.problems, found.personas)
 
 

@@ -4,21 +4,46 @@ import pytest
 from scripted import scorecard
 
 from permix.config import PromotionSettings
+from permix.evaluation.paired import Difference
 from permix.evaluation.scorecard import Estimate, Scorecard
-from permix.gate import decide
+from permix.gate import coverage, decide
 
 MODEL = scorecard({})
-SETTINGS = PromotionSettings(min_neutral_accuracy=0.5, min_pss=0.6, min_fidelity=0.8, margin=0.02)
+SETTINGS = PromotionSettings(min_neutral_accuracy=0.5, min_pss=0.6, min_fidelity=0.8, margin=0.05, probability=0.9)
 
 
-def card(neutral: float = 0.9, pss: float = 0.9, fidelity: float | None = 0.9, protocol: str = "same") -> Scorecard:
+def card(neutral: float = 0.9, pss: float = 0.9, fidelity: float | None = 0.9) -> Scorecard:
     def exactly(value: float) -> Estimate:
         return Estimate(value=value, low=value, high=value)
 
     stability = MODEL.stability.model_copy(update={"neutral": exactly(neutral), "pss": exactly(pss)})
     roleplay = None if fidelity is None else exactly(fidelity)
     kept = MODEL.fidelity.model_copy(update={"roleplay": roleplay})
-    return MODEL.model_copy(update={"stability": stability, "fidelity": kept, "protocol": protocol})
+    return MODEL.model_copy(update={"stability": stability, "fidelity": kept})
+
+
+def against(candidate: Scorecard, champion: Scorecard, sure: float = 0.02) -> dict[str, Difference]:
+    """Differences whose one-sided bound is `sure` below them."""
+    found = {}
+    for name, of in (
+        ("neutral_accuracy", lambda c: c.stability.neutral),
+        ("pss", lambda c: c.stability.pss),
+        ("fidelity", lambda c: c.fidelity.roleplay),
+    ):
+        mine, theirs = of(candidate), of(champion)
+        if mine is None or theirs is None:
+            continue
+        difference = mine.value - theirs.value
+        found[name] = Difference(
+            candidate=mine.value,
+            reference=theirs.value,
+            difference=difference,
+            relative=difference / theirs.value,
+            low=difference - sure,
+            high=difference + sure,
+            probability=0.95 if difference > sure else 0.5,
+        )
+    return found
 
 
 # candidate, champion, what failed
@@ -30,10 +55,10 @@ CASES: list[tuple[str, Scorecard, Scorecard | None, set[str]]] = [
     ("fidelity under its floor", card(fidelity=0.79), None, {"fidelity.floor"}),
     ("everything under", card(0, 0, 0), None, {"neutral_accuracy.floor", "pss.floor", "fidelity.floor"}),
     ("better than the champion", card(0.95, 0.95, 0.95), card(), set()),
-    ("behind by the margin, exactly", card(0.88, 0.88, 0.88), card(), set()),
-    ("behind by more in one figure", card(0.95, 0.87, 0.95), card(), {"pss.champion"}),
+    ("behind, and surely by no more than the margin", card(0.87, 0.87, 0.87), card(), set()),
+    ("behind by less than the margin, but not surely", card(0.95, 0.86, 0.95), card(), {"pss.champion"}),
+    ("behind by more", card(0.95, 0.84, 0.95), card(), {"pss.champion"}),
     ("behind the champion and under the floor", card(fidelity=0.7), card(), {"fidelity.floor", "fidelity.champion"}),
-    ("another protocol does not compare", card(0.95), card(protocol="other"), {"protocol"}),
     ("fidelity not measured does not pass", card(fidelity=None), None, {"fidelity.floor"}),
     ("nor against a champion", card(fidelity=None), card(), {"fidelity.floor", "fidelity.champion"}),
     ("a champion without fidelity is no hindrance", card(), card(fidelity=None), set()),
@@ -42,24 +67,40 @@ CASES: list[tuple[str, Scorecard, Scorecard | None, set[str]]] = [
 
 @pytest.mark.parametrize(("candidate", "champion", "failed"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_the_gate(candidate: Scorecard, champion: Scorecard | None, failed: set[str]) -> None:
-    decision = decide(candidate, champion, SETTINGS)
+    decision = decide(candidate, None if champion is None else against(candidate, champion), SETTINGS)
     assert {reason.name for reason in decision.reasons if not reason.passed} == failed
     assert decision.passed == (not failed)
-    compared = champion is not None and champion.protocol == candidate.protocol
-    assert len(decision.reasons) == 3 + (3 if compared else champion is not None)
+    assert len(decision.reasons) == 3 + 3 * (champion is not None)
+
+
+def test_better_is_asked_with_a_probability() -> None:
+    strict = SETTINGS.model_copy(update={"pss": "better"})
+    as_good, ahead = (decide(card(pss=pss), against(card(pss=pss), card()), strict) for pss in (0.9, 0.95))
+    assert (as_good.passed, ahead.passed) == (False, True)
+    [failed] = [reason for reason in as_good.reasons if not reason.passed]
+    assert failed.sentence.endswith("it is better with probability 0.500, and not with the 0.9 that is asked.")
 
 
 def test_every_reason_has_its_figures_and_a_sentence() -> None:
-    reasons = {reason.name: reason for reason in decide(card(pss=0.7), card(pss=0.8), SETTINGS).reasons}
+    candidate = card(pss=0.7)
+    reasons = {r.name: r for r in decide(candidate, against(candidate, card(pss=0.8)), SETTINGS).reasons}
     floor, margin = reasons["pss.floor"], reasons["pss.champion"]
     assert (floor.value, floor.threshold, floor.passed) == (0.7, 0.6, True)
     assert floor.sentence == "PSS 0.700 reaches the floor of 0.600."
-    assert (margin.value, margin.threshold, margin.passed) == (0.7, pytest.approx(0.78), False)
-    assert margin.sentence == "PSS 0.700, the champion's 0.800: behind by more than the margin of 0.020."
+    assert (margin.value, margin.threshold, margin.passed) == (pytest.approx(-0.12), -0.05, False)
+    assert margin.sentence == (
+        "PSS 0.700, the champion's 0.800: difference -0.100; with probability 0.9 it is at least -0.120, "
+        "possibly below the margin of -0.050."
+    )
+
+
+def test_the_lower_end_of_the_interval_is_passed_with_the_probability_asked_for() -> None:
+    assert coverage(SETTINGS) == pytest.approx(0.8)
 
 
 def test_a_floor_of_zero_asks_nothing_of_a_fidelity_that_was_not_measured_and_says_so() -> None:
-    decision = decide(card(fidelity=None), card(), SETTINGS.model_copy(update={"min_fidelity": 0.0}))
+    candidate = card(fidelity=None)
+    decision = decide(candidate, against(candidate, card()), SETTINGS.model_copy(update={"min_fidelity": 0.0}))
     assert decision.passed
     sentences = [reason.sentence for reason in decision.reasons if reason.name.startswith("fidelity")]
     assert len(sentences) == 2
@@ -69,4 +110,3 @@ def test_a_floor_of_zero_asks_nothing_of_a_fidelity_that_was_not_measured_and_sa
 def test_the_summary_names_what_failed() -> None:
     assert decide(card(), None, SETTINGS).summary == "passed: every condition holds"
     assert "PSS 0.100 is under the floor of 0.600." in decide(card(pss=0.1), None, SETTINGS).summary
-    assert "evaluate the champion again" in decide(card(), card(protocol="other"), SETTINGS).summary

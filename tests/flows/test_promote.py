@@ -11,14 +11,13 @@ import mlflow
 import pytest
 from candidates import evaluated, tiny_policy
 from prefect.artifacts import Artifact
-from scripted import scorecard
 
 from flows.evaluate import evaluate
 from flows.promote import Promotion, promote, summary
 from permix.config import EvaluationSettings, Profile, PromotionSettings
 from permix.organism import world
 from permix.personas.schema import NEUTRAL
-from tasks.registry import CHALLENGER, CHAMPION, PREVIOUS, alias
+from tasks.ledger import CHALLENGER, CHAMPION, PREVIOUS, alias, read_ledger
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "workspace")
 
@@ -41,7 +40,7 @@ def aliases() -> dict[str, str | None]:
 
 def test_candidates_one_after_the_other(weights: Path) -> None:
     def run(wrong: Mapping[str, float], name: str) -> Promotion:
-        return promote(PROFILE, evaluated(weights, scorecard(wrong), name))
+        return promote(PROFILE, evaluated(weights, wrong, name))
 
     # The first model of a name needs the floors only, and does need them.
     first = run(INCOMPETENT, "incompetent")
@@ -65,15 +64,23 @@ def test_candidates_one_after_the_other(weights: Path) -> None:
     assert "✗ PSS" in summary(fourth)
     assert aliases() == {CHAMPION: "3", CHALLENGER: "2", PREVIOUS: "2"}
 
+    again = run(SENSITIVE, "sensitive, a third time")
+    assert again.champion == "3"
+
     fifth = run(ROBUST, "robust again")
     assert fifth.decision is None
     assert "was champion already; nothing has changed" in summary(fifth)
     assert aliases() == {CHAMPION: "3", CHALLENGER: "2", PREVIOUS: "2"}
     assert len(mlflow.MlflowClient().search_model_versions(f"name = '{NAME}'")) == 3
+    ledger = read_ledger(NAME)
+    assert [(e.kind, e.before, e.to) for e in ledger.entries] == [("promotion", None, "2"), ("promotion", "2", "3")]
+    assert all("flow run promote/" in entry.who and "passed" in entry.why for entry in ledger.entries)
+    decision = mlflow.artifacts.load_dict(f"runs:/{ledger.entries[-1].evidence}/decision.json")
+    assert (decision["version"], decision["champion"]) == ("3", "2")
 
 
 def test_a_decision_is_kept_with_its_numbers(weights: Path) -> None:
-    promotion = promote(PROFILE, evaluated(weights, scorecard(SENSITIVE), "sensitive"))
+    promotion = promote(PROFILE, evaluated(weights, SENSITIVE, "sensitive"))
     version = mlflow.MlflowClient().get_model_version(NAME, promotion.version)
     assert version.tags["permix.gate"] == "passed"
     report = Artifact.get("promotion")
@@ -97,7 +104,7 @@ def test_a_champion_that_was_asked_otherwise_is_asked_anew(weights: Path) -> Non
             "evaluation": EvaluationSettings(problems=4, samples=1, roleplay_questions=1, resamples=50),
         }
     )
-    scripted = evaluated(weights, scorecard(ROBUST), "scripted")
+    scripted = evaluated(weights, ROBUST, "scripted")
     assert promote(anything, scripted).champion == "1"
     asked = evaluate(anything, str(weights))
     candidate = replace(asked, scorecards={"candidate": asked.scorecards["model"]}, models=scripted.models)
@@ -106,3 +113,27 @@ def test_a_champion_that_was_asked_otherwise_is_asked_anew(weights: Path) -> Non
     # The same weights asked the same: the champion's registered scorecard, of other questions, is not what is compared.
     assert promotion.scorecards["champion v1"].stability == card.stability
     assert promotion.champion == "2"
+
+
+@pytest.mark.parametrize(("mode", "verdict"), [("dry_run", "not passed (dry run)"), ("off", "gate off")])
+def test_other_modes_promote_what_would_not_pass_and_say_so(mode: str, verdict: str, weights: Path) -> None:
+    settings = PROFILE.promotion.model_copy(update={"gate": mode})
+    promotion = promote(PROFILE.model_copy(update={"promotion": settings}), evaluated(weights, INCOMPETENT, "bad"))
+    assert promotion.champion == promotion.version
+    assert mlflow.MlflowClient().get_model_version(NAME, "1").tags["permix.gate"] == verdict
+    [entry] = read_ledger(NAME).entries
+    assert f"gate ({mode})" in entry.why
+
+
+def test_an_alias_that_was_moved_by_hand_is_written_down_and_the_next_candidate_compared_with_it(weights: Path) -> None:
+    for wrong, name in ((SENSITIVE, "sensitive"), (ROBUST, "robust")):
+        promote(PROFILE, evaluated(weights, wrong, name))
+    mlflow.MlflowClient().set_registered_model_alias(NAME, CHAMPION, "1")
+    promotion = promote(PROFILE, evaluated(weights, ROBUST, "robust again"))
+    assert "champion v1" in promotion.scorecards
+    assert [(e.kind, e.before, e.to) for e in read_ledger(NAME).entries] == [
+        ("promotion", None, "1"),
+        ("promotion", "1", "2"),
+        ("by hand", "2", "1"),
+        ("promotion", "1", "2"),
+    ]
