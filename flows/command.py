@@ -19,7 +19,7 @@ AGAIN = "the same command goes on from what was done"
 
 
 def run_as_command(flow: Flow[..., T]) -> T:
-    """Run a flow on the profile in the file that the command line names, and on further arguments as they stand.
+    """Run a flow on the profile in the file that the command line names, and on further parameters as `name=value`.
 
     Where it fails, the last line on the screen is the error, after Prefect's log has told where it came from.
     """
@@ -29,8 +29,9 @@ def run_as_command(flow: Flow[..., T]) -> T:
         handler.addFilter(_TracebackOnce())
     file, *arguments = sys.argv[1:]
     profile = Profile.model_validate_json(Path(file).read_text(encoding="utf-8"))
+    parameters: dict[str, Any] = dict(argument.split("=", 1) for argument in arguments)
     try:
-        state: Any = flow(profile, *arguments, return_state=True)
+        state: Any = flow(profile, **parameters, return_state=True)
     except KeyboardInterrupt:
         sys.exit(f"\ninterrupted; {AGAIN}")
     if not state.is_completed():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
+import shutil
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +16,27 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
 from prefect.context import TaskRunContext
 
-from permix.config import EvaluationSettings, Profile, digest
-from permix.evaluation.answers import Answer, write_answers
-from permix.evaluation.evaluate import ask, make_scorecard
-from permix.evaluation.protocol import Protocol, make_protocol
-from permix.evaluation.scorecard import Scorecard, read_scorecard, write_scorecard
-from permix.generation import Chat, Completion, Sampling
-from permix.generation.cache import COMPLETIONS, cached
+from permix.config import Profile, digest
+from permix.evaluation.answers import COMPLETIONS, write_answers
+from permix.evaluation.evaluate import make_scorecard
+from permix.evaluation.protocol import make_protocol
+from permix.evaluation.scorecard import SCORECARD, Scorecard, write_scorecard
 from permix.personas import load_personas
 from permix.problems import load_problems
 from permix.reference import MANIFEST, Reference, finish
+from permix.report.page import REPORT, Evaluation, Facts, page, read_evaluation, warnings
 from permix.report.table import comparison_markdown, interval
+from permix.servers import HOST, MLFLOW_PORT
 from permix.workspace import workspace
-from tasks.progress import progress_shown
+from tasks.answering import ask_model, run_model
+from tasks.given import where
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
-from tasks.tracking import tracked_stage
+from tasks.tracking import git_commit, tracked_stage
+
+UNHEARD = (
+    "the judge of voices counts words of the organism's own world, and this model is not the organism; "
+    "evaluation.judging sets judges that can read any model"
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,8 +61,8 @@ def evaluate_policy(
 
     A label (`base`, `candidate`) is of lower-case letters, digits and dashes, for Prefect's sake.
 
-    The model is the policy's directory, or `policy/` in it. Raises ValueError where it cannot be loaded, where there
-    is nothing to evaluate on, or where no problem can be graded.
+    The model is the policy's directory, `policy/` in it, or what the directory says is served. Raises ValueError where
+    it cannot be asked, where there is nothing to evaluate on, or where no problem can be graded.
     """
     with tracked_stage(f"evaluate_{label}") as run_id:
         mlflow.set_tags({"permix.model": policy.digest, "permix.label": label})
@@ -66,12 +72,31 @@ def evaluate_policy(
             profile.evaluation,
             profile.seed,
         )
-        answers = _asked(protocol, policy, profile.evaluation, label)
+        model = run_model(policy, profile.evaluation)
+        answers = ask_model(model, protocol, profile.evaluation, label)
+        if not model.organism:
+            answers = [replace(answer, voice=None) for answer in answers]
         scorecard = make_scorecard(answers, protocol, profile.evaluation, model=policy.digest)
-        _warn(scorecard, profile.evaluation)
+        if not model.organism:
+            scorecard = _unheard(scorecard)
+        evaluation = Evaluation(
+            scorecard,
+            answers,
+            Facts(
+                where=where(policy),
+                profile=profile.name,
+                seed=profile.seed,
+                wanted_problems=profile.evaluation.problems,
+                max_completion_tokens=profile.evaluation.max_completion_tokens,
+                model=policy.digest,
+                problems=problems.digest,
+                personas=personas.digest,
+                commit=git_commit(),
+            ),
+        )
+        _warn(label, evaluation)
         home = workspace() / "evaluation" / evaluation_key(profile, policy, problems, personas)[:12]
-        inputs = {"model": policy.digest, "problems": problems.digest, "personas": personas.digest}
-        reference = _keep(home, answers, scorecard, label, **inputs)
+        reference = _keep(home, label, evaluation)
         _publish(label, scorecard, reference)
         return StageResult(
             stage=f"evaluate_{label}", path=reference.path, digest=reference.digest, mlflow_run_id=run_id
@@ -80,104 +105,60 @@ def evaluate_policy(
 
 @task(name="report comparison")
 def report_comparison(evaluated: Mapping[str, StageResult]) -> str:
-    """The models side by side, by label, the last being the one in question: charts and a table.
+    """The models side by side, by label, the first being what the others are held against: a page, charts, a table.
 
-    They go into the active MLflow run (`comparison/`) and into Prefect's artifacts; returns the table as markdown.
-    Raises ValueError where the models were not asked the same.
+    They go into `comparison/<key12>` of the workspace, the active MLflow run (`comparison/`) and Prefect's artifacts;
+    returns the directory. Raises ValueError where the models were not asked the same.
     """
     from permix.report.persona_chart import persona_chart
     from permix.report.plane import plane
 
-    scorecards = {label: read_scorecard(result.path) for label, result in evaluated.items()}
-    if len({scorecard.protocol for scorecard in scorecards.values()}) > 1:
-        raise ValueError(f"{', '.join(scorecards)} were asked different things; evaluate them with one profile")
+    evaluations = {label: read_evaluation(result.reference) for label, result in evaluated.items()}
+    scorecards = {label: evaluation.scorecard for label, evaluation in evaluations.items()}
+    home = workspace() / "comparison" / digest({label: result.digest for label, result in evaluated.items()})[:12]
+    home.mkdir(parents=True, exist_ok=True)
+    (home / REPORT).write_text(page(evaluations), encoding="utf-8")
     markdown = comparison_markdown(scorecards)
-    mlflow.log_text(markdown, "comparison/table.md")
-    create_markdown_artifact(markdown, key="comparison", description=f"Side by side: {', '.join(scorecards)}")
+    (home / "table.md").write_text(markdown, encoding="utf-8")
+    names = " and ".join(scorecards)
     for name, figure, description in (
         ("personas", persona_chart(scorecards), "Accuracy by persona"),
         ("plane", plane(scorecards), "Robustness and fidelity"),
     ):
-        mlflow.log_figure(figure, f"comparison/{name}.png")
-        create_image_artifact(_data_url(figure), key=f"comparison-{name}", description=description)
-    return markdown
-
-
-def checkpoint(policy: StageResult) -> Path:
-    """The directory of a stage's model: `policy/` in it for a training, else itself."""
-    inner = Path(policy.path) / "policy"
-    return inner if inner.is_dir() else Path(policy.path)
-
-
-def given_model(directory: str) -> StageResult:
-    """A model that no stage of this workspace made, as if one had. Nothing is written into its directory.
-
-    Raises ValueError where there is no such directory.
-    """
-    root = Path(directory).resolve()
-    if not root.is_dir():
-        raise ValueError(f"no model directory {directory}; give a transformers checkpoint, weights and tokenizer")
-    files = {}
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        with path.open("rb") as content:
-            files[path.relative_to(root).as_posix()] = hashlib.file_digest(content, "sha256").hexdigest()
-    return StageResult(stage="given", path=str(root), digest=digest(files), mlflow_run_id="")
-
-
-def _asked(protocol: Protocol, policy: StageResult, settings: EvaluationSettings, label: str) -> list[Answer]:
-    """The model's answers; shows how far they are. What an earlier run of the workspace generated is taken up."""
-    # With it comes torch, which a flow that only reuses results never needs.
-    from permix.generation.local import complete, load
-
-    started = time.monotonic()
-    loaded = load(checkpoint(policy))
-    # Besides the weights, a completion follows from the code that draws it and from how its numbers are rounded.
-    drawn_by = [policy.digest, code_digest("generation"), loaded.model.device.type, str(loaded.model.dtype)]
-    done = 0
-    generated = 0
-    with progress_shown(f"evaluate-{label}", f"{label} under every persona") as show:
-
-        def generate(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
-            nonlocal generated
-            generated += len(prompts) * sampling.samples
-            return complete(loaded, prompts, sampling, settings.batch_size)
-
-        def remembered(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
-            nonlocal done
-            before = done
-
-            def report(written: int, _: int) -> None:
-                nonlocal done
-                done = before + written
-                show(done, protocol.completions, f"{done / (time.monotonic() - started):.0f} completions a second")
-
-            kept = workspace() / "completions" / COMPLETIONS
-            template = str(loaded.tokenizer.chat_template)
-            return cached(generate, kept, digest(drawn_by), template, settings.batch_size, report)(prompts, sampling)
-
-        answers = ask(remembered, protocol)
-    seconds = time.monotonic() - started
-    get_run_logger().info(
-        "%s: %d completions judged in %.1f s, %d of them written now", label, len(answers), seconds, generated
+        figure.savefig(home / f"{name}.png", dpi=130)
+        create_image_artifact(_data_url(figure), key=f"comparison-{name}", description=f"{description}: {names}")
+    mlflow.log_artifacts(str(home), "comparison")
+    create_markdown_artifact(
+        f"{markdown}\n{_report_links(home, 'comparison/')}",
+        key="comparison",
+        description=f"Side by side: {names}",
     )
-    mlflow.log_metrics({"seconds": seconds, "completions": len(answers), "completions_generated": generated})
-    return answers
+    return str(home)
 
 
-def _warn(scorecard: Scorecard, settings: EvaluationSettings) -> None:
-    logger = get_run_logger()
-    asked = scorecard.problems + len(scorecard.problems_left_out)
-    if asked < settings.problems:
-        logger.warning("evaluation.problems asks for %d eval problems and there are %d", settings.problems, asked)
-    if scorecard.ungradable:
-        logger.warning(
-            "%d completions are ungradable, because the golds are at fault of: %s; these problems are left out",
-            scorecard.ungradable,
-            ", ".join(scorecard.problems_left_out),
-        )
+def copy_out(evaluated: Mapping[str, StageResult], comparison: str | None, out: Path) -> None:
+    """Copy scorecard, page and completions to `out`; of several models, each to a folder of its label."""
+    for label, result in evaluated.items():
+        directory = out if len(evaluated) == 1 else out / label
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in (SCORECARD, REPORT, COMPLETIONS):
+            shutil.copyfile(result.reference.file(name), directory / name)
+    if comparison is not None:
+        shutil.copyfile(Path(comparison) / REPORT, out / REPORT)
 
 
-def _keep(home: Path, answers: Sequence[Answer], scorecard: Scorecard, label: str, **facts: str) -> Reference:
+def _unheard(scorecard: Scorecard) -> Scorecard:
+    """Without the fidelity of a model whose voice nothing could hear."""
+    fidelity = scorecard.fidelity.model_copy(update={"judge": "", "personas": 0, "note": UNHEARD})
+    return scorecard.model_copy(update={"fidelity": fidelity})
+
+
+def _warn(label: str, evaluation: Evaluation) -> None:
+    for warning in warnings({label: evaluation}):
+        get_run_logger().warning("%s", warning)
+
+
+def _keep(home: Path, label: str, evaluation: Evaluation) -> Reference:
     """Everything of one evaluation into `home`: whole or, where this is killed, not finished."""
     from permix.report.persona_chart import persona_chart
     from permix.report.plane import plane
@@ -185,11 +166,12 @@ def _keep(home: Path, answers: Sequence[Answer], scorecard: Scorecard, label: st
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=".draft-") as directory:
         draft = Path(directory)
-        write_answers(answers, draft)
-        write_scorecard(scorecard, draft)
-        persona_chart({label: scorecard}).savefig(draft / "personas.png", dpi=130)
-        plane({label: scorecard}).savefig(draft / "plane.png", dpi=130)
-        reference = finish(draft, label=label, **facts)
+        write_answers(evaluation.answers, draft)
+        write_scorecard(evaluation.scorecard, draft)
+        (draft / REPORT).write_text(page({label: evaluation}), encoding="utf-8")
+        persona_chart({label: evaluation.scorecard}).savefig(draft / "personas.png", dpi=130)
+        plane({label: evaluation.scorecard}).savefig(draft / "plane.png", dpi=130)
+        reference = finish(draft, label=label, **asdict(evaluation.facts))
         # The manifest last: it marks the directory as complete.
         for file in sorted(draft.iterdir(), key=lambda file: file.name == MANIFEST):
             file.replace(home / file.name)
@@ -201,7 +183,9 @@ def _publish(label: str, scorecard: Scorecard, reference: Reference) -> None:
     mlflow.log_metrics(scorecard.metrics())
     mlflow.log_artifacts(reference.path)
     create_markdown_artifact(
-        comparison_markdown({label: scorecard}), key=f"scorecard-{label}", description=f"Scorecard of {label}"
+        f"{comparison_markdown({label: scorecard})}\n{_report_links(Path(reference.path))}",
+        key=f"scorecard-{label}",
+        description=f"Scorecard of {label}",
     )
     create_table_artifact(
         [
@@ -217,6 +201,16 @@ def _publish(label: str, scorecard: Scorecard, reference: Reference) -> None:
         key=f"personas-{label}",
         description=f"Every persona of {label}",
     )
+
+
+def _report_links(directory: Path, prefix: str = "") -> str:
+    """Where the page is: in MLflow's UI, and on disk, since a browser opens no file from a web page."""
+    run = mlflow.active_run()
+    assert run is not None  # stages and flows run in one
+    uri = mlflow.get_tracking_uri()
+    base = uri.rstrip("/") if uri.startswith("http") else f"http://{HOST}:{MLFLOW_PORT}"
+    link = f"{base}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{prefix}{REPORT}"
+    return f"The whole report: [in MLflow]({link}), or `{directory / REPORT}`.\n"
 
 
 def _share(value: float | None) -> str:

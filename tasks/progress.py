@@ -14,8 +14,11 @@ EVERY_SECONDS = 10.0
 
 
 @contextmanager
-def progress_shown(stage: str, description: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Yields `show(done, of, text)`; it may be called at any rate, and the last call always counts."""
+def progress_shown(stage: str, description: str, unit: str = "steps") -> Iterator[Callable[[int, int, str], None]]:
+    """Yields `show(done, of, text)`, which counts in `unit`; it may be called at any rate, and the last always counts.
+
+    Where the stage fails, the bar stays where it was.
+    """
     logger = get_run_logger()
     artifact = create_progress_artifact(progress=0.0, key=f"{stage}-progress", description=description)
     assert isinstance(artifact, UUID)  # a coroutine only inside an event loop, where no stage runs
@@ -26,7 +29,7 @@ def progress_shown(stage: str, description: str) -> Iterator[Callable[[int, int,
         if done < of and time.monotonic() - shown < EVERY_SECONDS:
             return
         shown = time.monotonic()
-        logger.info("%s: %d of %d steps; %s", stage, done, of, text)
+        logger.info("%s: %d of %d %s; %s", stage, done, of, unit, text)
         update_progress_artifact(artifact, progress=100.0 * done / of)
 
     yield show

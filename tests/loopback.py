@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,13 +19,18 @@ Handler = Callable[[dict[str, Any]], Awaitable[Response]]
 
 
 @contextmanager
-def serving(handler: Handler) -> Iterator[str]:
-    """The base URL of a server that answers chat completions by `handler(body)`."""
+def serving(handler: Handler, models: Sequence[dict[str, Any]] | None = None) -> Iterator[str]:
+    """The base URL of a server that answers chat completions by `handler(body)`, and tells of `models`, where given."""
 
     async def chat(request: Request) -> Response:
         return await handler(await request.json())
 
+    async def listed(request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": models})
+
     app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
+    if models is not None:
+        app.router.routes.append(Route("/v1/models", listed))
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=0)
     server = uvicorn.Server(config)

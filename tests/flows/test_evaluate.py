@@ -14,7 +14,8 @@ from permix.config import EvaluationSettings, OrganismSettings, Profile, Trainin
 from permix.evaluation.answers import outcomes, read_answers
 from permix.evaluation.scorecard import read_scorecard
 from permix.organism.base import train_base
-from tasks.evaluation import evaluate_policy, given_model, report_comparison
+from tasks.evaluation import evaluate_policy, report_comparison
+from tasks.given import given_model
 from tasks.stage import run_stage
 from tasks.tracking import tracked_flow
 
@@ -54,17 +55,18 @@ def test_a_model_gets_a_scorecard_once(model: Path, workspace: Path) -> None:
     assert len(answers) == COMPLETIONS
     assert outcomes(answers).correct.shape == (6, 20, 2)
     assert outcomes(answers).correct.mean() == pytest.approx(card.stability.mean.value)
-    assert {path.name for path in Path(result.path).glob("*.png")} == {"personas.png", "plane.png"}
     assert sorted(model.iterdir()) == before, "nothing is written beside a given model"
 
     (run,) = stage_runs()
     assert run.data.metrics["pss"] == card.stability.pss.value
     assert run.data.metrics["completions"] == run.data.metrics["completions_generated"] == COMPLETIONS
-    assert artifacts(run) == {
-        "manifest.json", "scorecard.json", "completions.parquet", "personas.png", "plane.png"
+    assert artifacts(run) == {path.name for path in Path(result.path).iterdir()} == {
+        "manifest.json", "scorecard.json", "report.html", "completions.parquet", "personas.png", "plane.png"
     }  # fmt: skip
-    for key in ("scorecard-model", "personas-model", "comparison", "comparison-personas", "comparison-plane"):
+    for key in ("scorecard-model", "personas-model"):
         assert Artifact.get(key) is not None, key
+    assert f"runs/{run.info.run_id}/artifacts/report.html" in str(Artifact.get("scorecard-model").data)  # type: ignore[union-attr]
+    assert evaluated.comparison is None
 
     assert evaluate(PROFILE, str(model)) == evaluated
     assert len(stage_runs()) == 1, "the second time nothing is generated"
@@ -89,15 +91,20 @@ def side_by_side(profile: Profile, other: Profile, model: str) -> str:
 
 
 def test_models_side_by_side_were_asked_the_same(model: Path) -> None:
-    table = side_by_side(PROFILE, PROFILE, str(model))
-    assert table.startswith("|  | base | candidate |")
+    directory = side_by_side(PROFILE, PROFILE, str(model))
+    assert (Path(directory) / "table.md").read_text(encoding="utf-8").startswith("|  | base | candidate |")
+    assert "candidate beside base" in (Path(directory) / "report.html").read_text(encoding="utf-8")
+    for key in ("comparison", "comparison-personas", "comparison-plane"):
+        assert Artifact.get(key) is not None, key
     (parent,) = [
         run
         for run in mlflow.search_runs(search_all_experiments=True, output_format="list")
         if "mlflow.parentRunId" not in run.data.tags  # type: ignore[union-attr]
     ]
     files = mlflow.MlflowClient().list_artifacts(parent.info.run_id, "comparison")  # type: ignore[union-attr]
-    assert {file.path for file in files} == {f"comparison/{name}" for name in ("table.md", "personas.png", "plane.png")}
+    assert {file.path for file in files} == {
+        f"comparison/{name}" for name in ("report.html", "table.md", "personas.png", "plane.png")
+    }
 
     finer = PROFILE.model_copy(update={"seed": 1})
     with pytest.raises(ValueError, match="base, candidate were asked different things"):

@@ -16,8 +16,10 @@ def test_the_rows_say_what_the_scorecards_say() -> None:
     rows = {row[0]: row[1:] for row in comparison_rows({"base": BASE, "candidate": UNMEASURED})}
     assert rows["worst persona"][0] == "hasty pirate"
     assert rows["PSS (worst / best)"][0].startswith("0.000 (0.000 to ")
-    assert rows["neutral accuracy"] == ("1.000 (1.000 to 1.000)",) * 2
-    assert rows["fidelity in role-play"] == ("1.000 (1.000 to 1.000)", "not measured")
+    neutral, fidelity = BASE.stability.neutral, BASE.fidelity.roleplay
+    assert fidelity is not None
+    assert rows["neutral accuracy"][0] == f"1.000 ({neutral.low:.3f} to {neutral.high:.3f})"
+    assert rows["fidelity in role-play"] == (f"1.000 ({fidelity.low:.3f} to {fidelity.high:.3f})", "not measured")
     assert "ungradable completions" not in rows
 
 

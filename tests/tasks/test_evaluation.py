@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from permix.config import Profile
-from tasks.evaluation import checkpoint, evaluation_key, given_model
+from tasks.evaluation import evaluation_key
+from tasks.given import given_model
 from tasks.stage import StageResult
 
 
@@ -12,13 +13,6 @@ def model(root: Path, weights: str) -> StageResult:
     (root / "config.json").write_text("{}")
     (root / "model.safetensors").write_text(weights)
     return given_model(str(root))
-
-
-def test_a_trainings_model_is_its_policy_and_any_other_is_itself(tmp_path: Path) -> None:
-    base = model(tmp_path / "base", "a")
-    assert checkpoint(base) == tmp_path / "base"
-    (tmp_path / "base" / "policy").mkdir()
-    assert checkpoint(base) == tmp_path / "base" / "policy"
 
 
 def test_a_scorecard_is_kept_under_what_it_depends_on(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""A model that no stage of this workspace made: a directory, or one of the registry, of the hub, or of a server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from permix.config import ServerSettings, digest
+from permix.reference import finish
+from permix.workspace import workspace
+from tasks.stage import StageResult
+
+SERVED = "served.json"
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+FORMS = (
+    "a directory with a transformers checkpoint, models:/NAME/VERSION or models:/NAME@ALIAS, a Hugging Face id, or the "
+    "URL of an OpenAI-compatible server (http://127.0.0.1:8000/v1)"
+)
+# What servers make anew at every request, or what has nothing to do with which model it is.
+UNSTABLE = ("created", "permission", "status")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What can be known of a model behind a server; its digest stands for the model's."""
+
+    url: str
+    model: str
+    """The server's name of it."""
+    described: dict[str, Any]
+    """What the server says of it under `/models`; empty where it says nothing."""
+    date: str
+    """The day (UTC): weights may be replaced under a name, so what it said another day is not taken up."""
+
+
+def given_model(model: str, served_model: str | None = None, settings: ServerSettings | None = None) -> StageResult:
+    """A model as if a stage had made it; nothing is written into a directory that is given.
+
+    `model` is one of FORMS; `served_model` is the server's name of the model, needed where it serves several. Raises
+    ValueError where there is no such model, or the server does not serve it.
+    """
+    if model.startswith(("http://", "https://")):
+        return _served(model.rstrip("/"), served_model, settings or ServerSettings())
+    if served_model is not None:
+        raise ValueError(f"--served-model is the name that a server gives a model, and {model!r} is no server's URL")
+    if model.startswith("models:/"):
+        return _checkpoint(_registered(model))
+    if Path(model).is_dir():
+        return _checkpoint(Path(model).resolve())
+    if HUB_ID.fullmatch(model) and not model.startswith("."):
+        return _checkpoint(_from_hub(model))
+    raise ValueError(f"no model directory {model}; give {FORMS}")
+
+
+def checkpoint(policy: StageResult) -> Path:
+    """The directory of a stage's model: `policy/` in it for a training, else itself."""
+    inner = Path(policy.path) / "policy"
+    return inner if inner.is_dir() else Path(policy.path)
+
+
+def served(policy: StageResult) -> Served | None:
+    """What is known of the model where it is behind a server; None where it is a checkpoint."""
+    file = policy.reference.file(SERVED)
+    return Served(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def where(policy: StageResult) -> str:
+    """Where the model is, for a person: a directory, or a name at an address."""
+    known = served(policy)
+    return policy.path if known is None else f"{known.model} at {known.url}, asked on {known.date}"
+
+
+def _checkpoint(root: Path) -> StageResult:
+    files = {}
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        with path.open("rb") as content:
+            files[path.relative_to(root).as_posix()] = hashlib.file_digest(content, "sha256").hexdigest()
+    return StageResult(stage="given", path=str(root), digest=digest(files), mlflow_run_id="")
+
+
+def _registered(uri: str) -> Path:
+    """The checkpoint of a registered version, copied into `models/` of the workspace once."""
+    client = mlflow.MlflowClient()
+    name, separator, alias = uri.removeprefix("models:/").partition("@")
+    try:
+        if separator:
+            version = client.get_model_version_by_alias(name, alias)
+        else:
+            name, _, number = name.rpartition("/")
+            version = client.get_model_version(name, number)
+    except MlflowException as error:
+        raise ValueError(f"{uri}: {error.message} (asked of {mlflow.get_tracking_uri()})") from error
+    # The same name and number mean another model in another registry.
+    origin = digest(mlflow.get_tracking_uri(), version.source, version.creation_timestamp)[:12]
+    home = workspace() / "models" / f"{name}-v{version.version}-{origin}"
+    if not home.is_dir():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent, prefix=".download-") as directory:
+            draft = Path(directory) / "model"
+            draft.mkdir()
+            mlflow.artifacts.download_artifacts(f"models:/{name}/{version.version}", dst_path=str(draft))
+            # Whole or not there: a killed download is begun again.
+            draft.rename(home)
+    found = sorted(path.parent for path in home.rglob("config.json") if any(path.parent.glob("tokenizer*.json")))
+    if len(found) != 1:
+        raise ValueError(
+            f"{uri} holds {len(found)} directories with a config.json and a tokenizer, so it is not clear what to "
+            f"evaluate; look in {home} and give the directory"
+        )
+    return found[0]
+
+
+def _from_hub(name: str) -> Path:
+    """A model of the Hugging Face hub, downloaded into `models/` of the workspace once."""
+    from permix.training.pretrained import fetch_base
+
+    try:
+        return Path(fetch_base(name, workspace() / "models" / f"hub-{name.replace('/', '--')}").path)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{name} is no directory here, and cannot be had from the Hugging Face hub ({error.__cause__ or error}); "
+            f"give {FORMS}"
+        ) from error
+
+
+def _served(url: str, name: str | None, settings: ServerSettings) -> StageResult:
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        raise ValueError(
+            "the server's URL holds a user, a password or a query, which reports would show; put the key into the "
+            f"environment variable {settings.api_key_env} (evaluation.server.api_key_env) and leave it out"
+        )
+    listed = _listed(url, settings)
+    if name is None:
+        if len(listed) != 1:
+            names = ", ".join(sorted(listed)) or "no model that it tells of"
+            raise ValueError(f"{url} serves {names}; say which with --served-model")
+        (name,) = listed
+    described = {key: value for key, value in listed.get(name, {}).items() if key not in UNSTABLE}
+    known = asdict(Served(url, name, described, datetime.now(UTC).date().isoformat()))
+    directory = workspace() / "models" / f"served-{digest(known)[:12]}"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / SERVED).write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    reference = finish(directory, url=url, model=name)
+    return StageResult(stage="given", path=reference.path, digest=reference.digest, mlflow_run_id="")
+
+
+def _listed(url: str, settings: ServerSettings) -> dict[str, dict[str, Any]]:
+    """What the server says of each of its models; empty where it does not tell (not every server does)."""
+    from openai import APIConnectionError, OpenAI, OpenAIError
+
+    key = os.environ.get(settings.api_key_env) or "none"
+    try:
+        with OpenAI(base_url=url, api_key=key, timeout=min(settings.timeout, 30), max_retries=1) as client:
+            return {model.id: model.model_dump(mode="json") for model in client.models.list()}
+    except APIConnectionError as error:
+        raise ValueError(f"{url}: {error.__cause__ or error}; is the server running there?") from error
+    except (OpenAIError, AttributeError, TypeError, ValueError):
+        return {}
