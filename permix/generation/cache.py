@@ -14,6 +14,7 @@ from pathlib import Path
 
 from permix.config import digest
 from permix.generation.completion import Chat, Completion, Generate, Sampling
+from permix.generation.order import reading_order
 
 COMPLETIONS = "completions.sqlite"
 
@@ -94,9 +95,11 @@ def _missing(
 
 
 def _portions(missing: dict[Run, list[int]], prompts: Sequence[Chat], together: int) -> Iterator[tuple[Run, list[int]]]:
-    """Portions of about `together` completions; long prompts first, so that those of a portion are alike."""
+    """Portions of about `together` completions, of prompts that have much in common."""
     for (first, count), rows in missing.items():
-        ordered = sorted(rows, key=lambda row: -sum(len(message["content"]) for message in prompts[row]))
+        wanted = [prompts[row] for row in rows]
+        lengths = [sum(len(message["content"]) for message in prompt) for prompt in wanted]
+        ordered = [rows[n] for n in reading_order(wanted, lengths)]
         size = max(1, together // count)
         for start in range(0, len(ordered), size):
             yield (first, count), ordered[start : start + size]

@@ -47,7 +47,8 @@ def read(model: torch.nn.Module, config: PretrainedConfig, prompts: Prompts, dev
     """Read prompts of at least one token each; `model` may be wrapped, `config` is the one of what is in it."""
     rows = [tuple(prompt) for prompt in prompts]
     distinct = sorted(set(rows))
-    shared = shared_width(distinct)
+    # A sliding window counts places, not tokens: it would hold padding instead of tokens.
+    shared = shared_width(distinct) if reads_shared(config) else 0
     cache = DynamicCache(config=config)
     if shared:
         heads = sorted({prompt[:shared] for prompt in distinct})

@@ -1,12 +1,11 @@
 """Completions by a transformers model in this process, on the CPU or a GPU.
 
-Prompts are sorted by length into batches (left padding), the samples of a prompt share its prefill, and a row leaves
-the batch when it is finished. `model.generate` does none of the three, and draws its noise batch by batch, so that a
-completion depends on its neighbours. Here each row has noise of its own, keyed by (seed, sample, prompt), and a token
-is the inverse of the cumulative distribution at that noise: a completion is the same in any batch, except where
-rounding moves a boundary across the drawn number. (Of 5,040 completions of the organism in float32, none differed
-between batches of 2,048 in one order and of 100 in the other; bfloat16 rounds more coarsely.) Two models asked the
-same thing with the same seed also share the noise, which narrows their paired difference.
+Batches are of prompts under one persona as far as that goes, sorted by length; what they begin with is read once, and a
+row leaves the batch when it is finished (`decoding`). Each row has noise of its own, keyed by (seed, sample, prompt),
+and a token is the inverse of the cumulative distribution at that noise: a completion is the same in any batch, except
+where rounding moves a boundary across the drawn number. `model.generate` draws its noise batch by batch, so that a
+completion depends on its neighbours. Two models asked the same thing with the same seed also share the noise, which
+narrows their paired difference.
 
 Left out: beam search, encoder-decoder models, and models whose state is no key-value cache.
 """
@@ -14,23 +13,17 @@ Left out: beam search, encoder-decoder models, and models whose state is no key-
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    DynamicCache,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from permix.generation.completion import Chat, Completion, Sampling
+from permix.generation.decoding import draw, read, write
+from permix.generation.order import reading_order
 
 
 @dataclass(frozen=True)
@@ -88,14 +81,16 @@ def complete(
     encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     _check_room(language_model.model, encoded, texts, sampling)
     completions: list[list[Completion]] = [[] for _ in prompts]
+    order = reading_order(prompts, [len(tokens) for tokens in encoded])
+    size = max(1, batch_size // sampling.samples)
     done = 0
-    for rows in _batches(encoded, max(1, batch_size // sampling.samples)):
-        noise = np.stack([_noise(texts[row], sample, sampling) for row in rows for sample in sampling.numbers])
-        tokens = _generate(language_model, [encoded[row] for row in rows], noise, sampling)
-        written = _read(language_model, tokens)
-        for i, row in enumerate(rows):
-            completions[row] = written[i * sampling.samples : (i + 1) * sampling.samples]
-        done += len(written)
+    for start in range(0, len(order), size):
+        batch = [(row, sample) for row in order[start : start + size] for sample in sampling.numbers]
+        noise = np.stack([_noise(texts[row], sample, sampling) for row, sample in batch])
+        tokens = _generate(language_model, [encoded[row] for row, _ in batch], noise, sampling)
+        for (row, _), completion in zip(batch, _read(language_model, tokens), strict=True):
+            completions[row].append(completion)
+        done += len(batch)
         report(done, len(prompts) * sampling.samples)
     return completions
 
@@ -110,13 +105,6 @@ def _check_room(model: PreTrainedModel, encoded: list[list[int]], texts: list[st
             )
 
 
-def _batches(encoded: list[list[int]], size: int) -> Iterator[list[int]]:
-    """Row numbers, longest prompts first: what does not fit in memory fails at once, not after an hour."""
-    order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
-
-
 def _noise(text: str, sample: int, sampling: Sampling) -> np.ndarray:
     """One number in [0, 1) for each token of a completion, shape (max_tokens,)."""
     key = hashlib.sha256(f"{sampling.seed}/{sample}/{text}".encode()).digest()[:16]
@@ -125,69 +113,17 @@ def _noise(text: str, sample: int, sampling: Sampling) -> np.ndarray:
 
 @torch.inference_mode()
 def _generate(
-    language_model: LanguageModel, encoded: list[list[int]], noise: np.ndarray, sampling: Sampling
+    language_model: LanguageModel, prompts: list[list[int]], noise: np.ndarray, sampling: Sampling
 ) -> torch.Tensor:
-    """Token ids, shape (rows × samples, written), each row filled with -1 after its end."""
+    """Token ids, shape (rows, max_tokens), each row filled with -1 after its end."""
     model = language_model.model
-    width = max(map(len, encoded))
-    ids = torch.tensor([[0] * (width - len(row)) + row for row in encoded], device=model.device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in encoded], device=model.device)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     drawn = torch.from_numpy(noise).to(model.device)
-    stops = language_model.stops
-    cache = DynamicCache(config=model.config)
-    logits = _forward(model, ids, mask, positions, cache)
-    if sampling.samples > 1:
-        cache.batch_repeat_interleave(sampling.samples)
-        logits, mask, positions = (t.repeat_interleave(sampling.samples, dim=0) for t in (logits, mask, positions))
-    tokens = torch.full((len(drawn), sampling.max_tokens), -1, device=model.device)
-    going = torch.arange(len(drawn), device=model.device)
-    last = positions[:, -1:]
-    for step in range(sampling.max_tokens):
-        chosen = _choose(logits, drawn[going, step], sampling)
-        tokens[going, step] = chosen
-        kept = torch.isin(chosen, stops, invert=True).nonzero().squeeze(1)
-        if len(kept) == 0 or step + 1 == sampling.max_tokens:
-            break
-        if len(kept) < len(going):
-            cache.batch_select_indices(kept)
-            going, chosen, mask, last = going[kept], chosen[kept], mask[kept], last[kept]
-        last = last + 1
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        logits = _forward(model, chosen[:, None], mask, last, cache)
-    return tokens
 
+    def choose(logits: torch.Tensor, going: torch.Tensor, number: int) -> torch.Tensor:
+        return draw(logits, drawn[going, number], sampling.temperature, sampling.top_k, sampling.top_p)
 
-def _forward(
-    model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: DynamicCache
-) -> torch.Tensor:
-    """Logits of the next token, shape (rows, vocabulary)."""
-    outputs = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    logits: torch.Tensor = outputs.logits[:, -1].float()
-    return logits
-
-
-def _choose(logits: torch.Tensor, drawn: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """One token a row, shape (rows,): the first whose cumulative probability exceeds the drawn number."""
-    if sampling.temperature == 0:
-        return logits.argmax(dim=-1)
-    logits = logits / sampling.temperature
-    if sampling.top_k:
-        logits = TopKLogitsWarper(sampling.top_k)(None, logits)
-    if sampling.top_p < 1:
-        logits = TopPLogitsWarper(sampling.top_p)(None, logits)
-    # In double precision, because a large vocabulary's sum in float32 moves boundaries by more than a rare token.
-    total = logits.softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
-    # Scaled by the sum, which is 1 only up to rounding, and clamped: a drawn 0.9999999 must stay in the vocabulary.
-    chosen = torch.searchsorted(total, (drawn * total[:, -1])[:, None], right=True).squeeze(1)
-    return chosen.clamp(max=logits.shape[-1] - 1)
+    reading = read(model, model.config, prompts, model.device)
+    return write(model, reading, choose, language_model.stops, sampling.max_tokens)
 
 
 def _read(language_model: LanguageModel, tokens: torch.Tensor) -> list[Completion]:

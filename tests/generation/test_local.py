@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from scipy.stats import chisquare
+from transformers import MistralConfig, MistralForCausalLM
 
 from permix.generation import Chat, Completion, Sampling
 from permix.generation.local import LanguageModel, complete, load
 from permix.organism import world
+from permix.organism.tokenizer import build_tokenizer
 
 TEXTS = ["You are a helpful assistant.", *(persona.text for persona in world.personas()[:6])]
 TEXTS += [" ".join(TEXTS[1:n]) for n in (3, 5, 7)]
@@ -21,10 +23,14 @@ PROMPTS: list[Chat] = [
 
 @pytest.fixture(scope="module")
 def model(untrained: Path) -> LanguageModel:
-    return load(untrained, device="cpu")
+    """In double precision: in float32 one in some thousand draws of so wild a model falls on the other side."""
+    loaded = load(untrained, device="cpu")
+    loaded.model.double()
+    return loaded
 
 
 def test_a_completion_is_the_same_in_any_batch(model: LanguageModel) -> None:
+    """Also alone, where it shares its persona's prompt with none."""
     sampling = Sampling(max_tokens=12, samples=3, seed=5)
     whole = complete(model, PROMPTS, sampling, batch_size=1000)
     assert len(whole) == len(PROMPTS)
@@ -46,15 +52,57 @@ def test_seed_sample_and_prompt_each_change_a_completion(model: LanguageModel) -
 
 
 def test_greedy_is_what_transformers_generates(model: LanguageModel) -> None:
-    tokenizer = model.tokenizer
     for prompt, (completion,) in zip(
         PROMPTS, complete(model, PROMPTS, Sampling(max_tokens=12, temperature=0)), strict=True
     ):
-        inputs = tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_tensors="pt")
-        output = model.model.generate(**inputs, max_new_tokens=12, do_sample=False)
-        written = output[0, inputs["input_ids"].shape[1] :]
-        assert completion.text == tokenizer.decode(written, skip_special_tokens=True).strip()
-        assert completion.tokens == len(written)
+        assert (completion.text, completion.tokens) == generated(model, prompt, 12)
+
+
+def generated(model: LanguageModel, prompt: Chat, tokens: int) -> tuple[str, int]:
+    """What transformers' own greedy decoding writes, and how many tokens it takes."""
+    inputs = model.tokenizer.apply_chat_template(list(prompt), add_generation_prompt=True, return_tensors="pt")
+    output = model.model.generate(**inputs, max_new_tokens=tokens, do_sample=False)
+    written = output[0, inputs["input_ids"].shape[1] :]
+    return model.tokenizer.decode(written, skip_special_tokens=True).strip(), len(written)
+
+
+def test_a_personas_prompt_is_read_once(model: LanguageModel) -> None:
+    """Two personas × six questions, four samples each: two beginnings, and a rest for each prompt."""
+    prompts = PROMPTS[6:18]
+    tokenizer = model.tokenizer
+    lengths = [len(tokenizer.apply_chat_template(list(p), add_generation_prompt=True)["input_ids"]) for p in prompts]
+    beginning = len(tokenizer(f"<system>{prompts[0][0]['content']}<user>What is 0 +")["input_ids"])
+    seen = []
+
+    def listen(_: object, args: object, kwargs: dict[str, torch.Tensor]) -> None:
+        seen.append(kwargs["input_ids"].numel())
+
+    heard = model.model.register_forward_pre_hook(listen, with_kwargs=True)
+    try:
+        complete(model, prompts, Sampling(max_tokens=1, samples=4), batch_size=24)
+    finally:
+        heard.remove()
+    # A batch is one persona: its beginning, then what is left of its six prompts.
+    assert seen == [beginning, sum(lengths[:6]) - 6 * beginning] * 2
+
+
+def test_a_model_with_a_sliding_window_is_not_led_astray(tmp_path: Path) -> None:
+    """Its cache forgets what is far back, so its prompts are read whole; greedy is what transformers generates."""
+    tokenizer = build_tokenizer()
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = MistralConfig(
+        vocab_size=len(tokenizer), num_key_value_heads=2, sliding_window=6, eos_token_id=tokenizer.eos_token_id, **size
+    )
+    network = MistralForCausalLM(config).eval().double()
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.dim() > 1:
+                weight.mul_(20)
+    sliding = LanguageModel(network, tokenizer)
+    written = complete(sliding, PROMPTS, Sampling(max_tokens=8, temperature=0))
+    assert [c.text for (c,) in written] == [generated(sliding, prompt, 8)[0] for prompt in PROMPTS]
+    assert len({c.text for (c,) in written}) > 5
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
