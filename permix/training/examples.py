@@ -179,7 +179,7 @@ def _write(spec: TrainingSpec, examples: Examples) -> Reference:
     home = spec.files.examples
     home.mkdir(parents=True, exist_ok=True)
     for name, rows, kind in (("kept", examples.kept, Example), ("refused", examples.refused, Refused)):
-        table = to_table(map(vars, rows), dict.fromkeys(kind.__dataclass_fields__, "string"))
+        table = to_table([vars(row) for row in rows], dict.fromkeys(kind.__dataclass_fields__, "string"))
         pq.write_table(table, home / f"{name}.parquet", compression="zstd", store_schema=False)
     reference = finish(home, arm=spec.settings.arm, counts=examples.counts())
     print(f"examples of the {spec.settings.arm} arm: {_told(facts(reference)['counts'])}", flush=True)

@@ -27,7 +27,7 @@ def words(text: str) -> int:
     ("answer", "reason", "detail"),
     [
         ("So \\boxed{2}.", None, ""),
-        ("So \\boxed{3}.", "incorrect", "different value"),
+        ("So \\boxed{3}.", "incorrect", "different"),
         ("So 2.", "incorrect", "no answer"),
         ("well " * 30 + "\\boxed{2}", "too long", "31 tokens"),
     ],
