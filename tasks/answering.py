@@ -53,6 +53,8 @@ def run_model(policy: StageResult, settings: EvaluationSettings) -> Running:
 
         return Running(asked, digest(policy.digest, code_digest("generation")), "", organism=False)
     # With these comes torch, which a flow that only reuses results never needs.
+    if settings.backend == "vllm":
+        return _in_vllm(policy)
     from permix.generation.local import complete, load
     from permix.organism.tokenizer import build_tokenizer
 
@@ -67,6 +69,23 @@ def run_model(policy: StageResult, settings: EvaluationSettings) -> Running:
         digest([policy.digest, code_digest("generation"), loaded.model.device.type, str(loaded.model.dtype)]),
         str(loaded.tokenizer.chat_template),
         organism=loaded.tokenizer.get_vocab() == build_tokenizer().get_vocab(),
+    )
+
+
+def _in_vllm(policy: StageResult) -> Running:
+    from permix.generation.vllm import complete, load
+    from permix.organism.tokenizer import build_tokenizer
+
+    engine = load(checkpoint(policy))
+
+    def written(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
+        return complete(engine, prompts, sampling)
+
+    return Running(
+        written,
+        digest([policy.digest, code_digest("generation"), "vllm"]),
+        str(engine.tokenizer.chat_template),
+        organism=engine.tokenizer.get_vocab() == build_tokenizer().get_vocab(),
     )
 
 

@@ -1,7 +1,7 @@
 """Prompts in, completions out.
 
-`local` runs transformers models (it alone imports torch), `server` asks any OpenAI-compatible server,
-`cache` keeps what either wrote.
+`local` runs transformers models, `vllm` the same in vLLM's engine, `server` asks any OpenAI-compatible server, `cache`
+keeps what any of them wrote.
 """
 
 from permix.generation.completion import Chat, Completion, Generate, Sampling

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +41,11 @@ class Sampling:
     def numbers(self) -> range:
         """Numbers of the samples of a prompt, in order."""
         return range(self.first, self.first + self.samples)
+
+    def seed_of(self, prompt: Chat, sample: int) -> int:
+        """The seed of one completion, for engines that take one: below 2^31, which every engine can hold."""
+        text = json.dumps([self.seed, sample, list(prompt)], sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from permix.generation.completion import Chat, Completion, Sampling
 from permix.generation.decoding import draw, read, write
 from permix.generation.order import reading_order
+from permix.generation.template import encode, load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,8 @@ def load(directory: Path | str, device: str | None = None) -> LanguageModel:
 
     Raises ValueError where there is no checkpoint, or its tokenizer has no chat template.
     """
-    if not (Path(directory) / "config.json").is_file():
-        raise ValueError(
-            f"{directory} holds no model: config.json is missing; give a transformers checkpoint directory"
-        )
+    tokenizer = load_tokenizer(directory)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-    if not tokenizer.chat_template:
-        raise ValueError(f"the tokenizer in {directory} has no chat template, so a persona cannot be put to the model")
     model = AutoModelForCausalLM.from_pretrained(
         directory,
         dtype=torch.float32 if device == "cpu" else "auto",
@@ -76,10 +71,8 @@ def complete(
     `batch_size` counts completions (those of one prompt are never parted); `report` hears (done, total) of them.
     Raises ValueError if a prompt leaves no room for max_tokens in the model's context.
     """
-    tokenizer = language_model.tokenizer
-    texts = [tokenizer.apply_chat_template(list(p), tokenize=False, add_generation_prompt=True) for p in prompts]
-    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-    _check_room(language_model.model, encoded, texts, sampling)
+    room = getattr(language_model.model.config, "max_position_embeddings", None)
+    texts, encoded = encode(language_model.tokenizer, prompts, sampling, room)
     completions: list[list[Completion]] = [[] for _ in prompts]
     order = reading_order(prompts, [len(tokens) for tokens in encoded])
     size = max(1, batch_size // sampling.samples)
@@ -93,16 +86,6 @@ def complete(
         done += len(batch)
         report(done, len(prompts) * sampling.samples)
     return completions
-
-
-def _check_room(model: PreTrainedModel, encoded: list[list[int]], texts: list[str], sampling: Sampling) -> None:
-    room = getattr(model.config, "max_position_embeddings", None)
-    for ids, text in zip(encoded, texts, strict=True):
-        if room is not None and len(ids) + sampling.max_tokens > room:
-            raise ValueError(
-                f"a prompt of {len(ids)} tokens and {sampling.max_tokens} to be written do not fit the model's context "
-                f"of {room}; lower max_completion_tokens or drop the prompt that begins {text[:80]!r}"
-            )
 
 
 def _noise(text: str, sample: int, sampling: Sampling) -> np.ndarray:

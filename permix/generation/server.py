@@ -11,8 +11,6 @@ Left out: streaming, tools, and requests for several completions, whose seeds se
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,7 +109,7 @@ async def _ask(client: AsyncOpenAI, server: Server, prompt: Chat, sample: int, s
             max_tokens=sampling.max_tokens,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
-            seed=_seed(prompt, sample, sampling),
+            seed=sampling.seed_of(prompt, sample),
             # Not in OpenAI's protocol, so it is sent only where it is asked for; vLLM and SGLang know it.
             extra_body={"top_k": sampling.top_k} if sampling.top_k else None,
         )
@@ -140,9 +138,3 @@ def _read(server: Server, answer: ChatCompletion) -> Completion:
     # JSON can carry half a character (a surrogate), which no file can.
     text = choice.message.content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return Completion(text.strip(), answer.usage.completion_tokens, choice.finish_reason == "stop")
-
-
-def _seed(prompt: Chat, sample: int, sampling: Sampling) -> int:
-    """A number below 2^31, which every server can hold."""
-    text = json.dumps([sampling.seed, sample, list(prompt)], sort_keys=True)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1

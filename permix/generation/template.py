@@ -1,0 +1,40 @@
+"""Chats as the token ids that a model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from permix.generation.completion import Chat, Sampling
+
+
+def load_tokenizer(directory: Path | str) -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint. Raises ValueError where there is no checkpoint, or it has no chat template."""
+    if not (Path(directory) / "config.json").is_file():
+        raise ValueError(
+            f"{directory} holds no model: config.json is missing; give a transformers checkpoint directory"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    if not tokenizer.chat_template:
+        raise ValueError(f"the tokenizer in {directory} has no chat template, so a persona cannot be put to the model")
+    return tokenizer
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Chat], sampling: Sampling, room: int | None
+) -> tuple[list[str], list[list[int]]]:
+    """The text and the token ids of each prompt. Raises ValueError if one leaves no room for max_tokens.
+
+    `room` is the model's context in tokens; None where it has no bound.
+    """
+    texts = [tokenizer.apply_chat_template(list(p), tokenize=False, add_generation_prompt=True) for p in prompts]
+    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    for ids, text in zip(encoded, texts, strict=True):
+        if room is not None and len(ids) + sampling.max_tokens > room:
+            raise ValueError(
+                f"a prompt of {len(ids)} tokens and {sampling.max_tokens} to be written do not fit the model's context "
+                f"of {room}; lower max_completion_tokens or drop the prompt that begins {text[:80]!r}"
+            )
+    return texts, encoded
