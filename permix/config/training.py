@@ -70,6 +70,8 @@ class TrainingSettings(Section):
     """A completion is cut here, and then has no answer."""
     save_every: int = Field(50, ge=1)
     """Steps between checkpoints; a killed training resumes from the last."""
+    log_completions_every: int | None = Field(50, ge=1)
+    """Steps between tables of what the policy writes and of how each persona does, in MLflow; null writes none."""
     probe_every: int | None = Field(50, ge=1)
     """Steps between probes of held-out accuracy, by which the policy to keep is chosen; null keeps the last."""
     probe_problems: int = Field(24, ge=1)

@@ -27,6 +27,7 @@ from permix.training.resample import Resampled, Rollout, fresh_problems, resampl
 from permix.training.reward import VerifiedReward
 from permix.training.rollout import Noise, plain_reason, roll_out
 from permix.training.spec import TrainingSpec
+from permix.training.tables import Tables
 from permix.verifier import verify
 
 TALLIES = "persona_tallies"
@@ -62,6 +63,8 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         self._place_of = {problem.id: place for place, problem in enumerate(problems)}
         if spec.settings.resample_rounds:
             self.rollout_func = self._rollouts_made
+        if spec.settings.log_completions_every is not None:
+            self.add_callback(Tables(self, spec.files, spec.settings.log_completions_every))
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *others: Any, **named: Any) -> Any:
         if self.plain_rollouts:

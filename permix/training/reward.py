@@ -37,6 +37,7 @@ class VerifiedReward:
                 log_metric(f"reward_by_kind/{kind}", verdict.reward)
                 log_metric(f"reward_by_source/{origin}", verdict.reward)
         log_extra("problem", problem)
+        log_extra("gold", gold)
         log_extra("persona", persona)
         log_extra("verdict", [verdict.verdict for verdict in verdicts])
         log_extra("answer", [verdict.answer for verdict in verdicts])
