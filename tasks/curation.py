@@ -20,7 +20,7 @@ from permix.curation.markers import Markers, model_markers, tokenizer_file
 from permix.curation.read import ColumnSource, source_digest, source_place
 from permix.curation.rejects import Reject, check_rejected_share
 from permix.curation.report import curation_markdown
-from permix.curation.store import iter_rows
+from permix.curation.store import iter_rejects, iter_rows
 from permix.curation.tokens import CountTokens, token_counter
 from permix.personas import library
 from permix.personas import store as persona_store
@@ -105,8 +105,19 @@ def _finish(
     _log(counts, written.file("rejects"))
     check_rejected_share(counts, settings.max_rejected_share, f"{name}.max_rejected_share")
     previous = previous_version(workspace() / name, {count["source"] for count in counts})
-    reference = written.publish(settings=settings.model_dump(mode="json"), sources=_digests(settings.sources), **facts)
-    _publish(name, reference, counts, written.examples(), accepted, previous)
+    since = _changes(name, previous, Reference(str(written.directory), "")) if previous else {}
+    reference = written.publish(
+        settings=settings.model_dump(mode="json"), sources=_digests(settings.sources), since=since, **facts
+    )
+    for split, context in (("train", "training"), ("eval", "evaluation")):
+        log_dataset(f"{name}-{split}", reference, f"{split}.parquet", context)
+    mlflow.set_tag(f"permix.{name}.digest", reference.digest)
+    mlflow.log_artifact(str(reference.file("manifest.json")))
+    report = curation_markdown(f"Curated {name}", reference.short, counts, iter_rejects(Path(reference.path)), accepted)
+    if previous:
+        report += f"\n{since['markdown']}"
+    mlflow.log_text(report, "curation.md")
+    create_markdown_artifact(report, key=f"curated-{name}", description=f"Which {name} were kept, rejected, and why")
     return reference
 
 
@@ -134,35 +145,15 @@ def _log(counts: Sequence[Mapping[str, Any]], rejects: Path) -> None:
         mlflow.log_table({name: [row[name] for row in rows] for name in rows[0]}, "rejects.json")
 
 
-def _publish(
-    name: str,
-    reference: Reference,
-    counts: Sequence[Mapping[str, Any]],
-    examples: Sequence[Reject],
-    accepted: Sequence[Reject],
-    previous: Reference | None,
-) -> None:
-    """The finished set into the active MLflow run, as dataset inputs and a report, and the report into Prefect."""
-    for split, context in (("train", "training"), ("eval", "evaluation")):
-        log_dataset(f"{name}-{split}", reference, f"{split}.parquet", context)
-    mlflow.set_tag(f"permix.{name}.digest", reference.digest)
-    mlflow.log_artifact(str(reference.file("manifest.json")))
-    report = curation_markdown(f"Curated {name}", reference.short, counts, examples, accepted)
-    if previous:
-        report += "\n" + _changes(name, previous, reference)
-    mlflow.log_text(report, "curation.md")
-    create_markdown_artifact(report, key=f"curated-{name}", description=f"Which {name} were kept, rejected, and why")
-
-
-def _changes(name: str, previous: Reference, reference: Reference) -> str:
+def _changes(name: str, previous: Reference, draft: Reference) -> dict[str, str]:
     """What is different since the previous version: all of it into the active MLflow run; a section of the report."""
-    changes = compare(previous, reference)
+    changes = compare(previous, draft)
     mlflow.set_tag(f"permix.{name}.previous", previous.digest)
     mlflow.log_metrics({f"changes/{kind}": sum(change.kind == kind for change in changes) for kind in KINDS})
     if changes:
         rows = [vars(change) for change in changes]
         mlflow.log_table({column: [row[column] for row in rows] for column in rows[0]}, "changes.json")
-    return changes_markdown(previous, changes)
+    return {"version": previous.digest, "markdown": changes_markdown(previous, changes)}
 
 
 def _digests(sources: Sequence[ProblemSource | PersonaSource]) -> dict[str, str]:

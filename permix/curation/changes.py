@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from permix.curation.report import markdown_table
-from permix.curation.store import read_rows
+from permix.curation.store import SPLITS, iter_rows
 from permix.reference import MANIFEST, Reference, facts, finished
 
 Kind = Literal["added", "removed", "changed", "renumbered"]
@@ -57,35 +58,32 @@ def compare(old: Reference, new: Reference) -> list[Change]:
     """The changes from one version to the next, in the order of KINDS, then of id.
 
     Rows are the same where all but their id is; of the rest, those of one id are one row that changed. Columns that
-    only one version has (it was written by other code) are not compared.
+    only one version has (it was written by other code) are not compared. Of a million rows that are the same only
+    digests are held; of those that are not, all.
     """
-    before, after = _kept(old), _kept(new)
-    columns = [name for name in next(iter(after.values()), {}) if name in next(iter(before.values()), {})]
-
-    def content(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(row[name] for name in columns if name != "id")
-
-    gone = {key: row for key, row in before.items() if key not in after or content(after[key]) != content(row)}
-    come = {key: row for key, row in after.items() if key not in before or content(before[key]) != content(row)}
-
-    changes: list[Change] = []
+    columns = _common_columns(old, new)
+    before, after = _contents(old, columns), _contents(new, columns)
+    gone = {key for key, content in before.items() if after.get(key) != content}
+    come = {key for key, content in after.items() if before.get(key) != content}
     # Curation keeps no two rows of one content, so a content has one place.
-    places = {content(row): key for key, row in gone.items()}
-    for key, row in list(come.items()):
-        if (earlier := places.pop(content(row), None)) is not None:
-            changes.append(_change("renumbered", row, f"was {earlier}"))
-            del come[key], gone[earlier]
+    places = {before[key]: key for key in gone}
+    moved = {key: earlier for key in come if (earlier := places.get(after[key])) is not None}
+    come -= moved.keys()
+    gone -= set(moved.values())
 
-    for key in come.keys() & gone.keys():
-        row, earlier_row = come.pop(key), gone.pop(key)
+    rows_after, rows_before = _rows(new, come | moved.keys()), _rows(old, gone)
+    rejected_before, rejected_after = _reasons(old, come - gone), _reasons(new, gone - come)
+    changes = [_change("renumbered", rows_after[key], f"was {earlier}") for key, earlier in moved.items()]
+    for key in come & gone:
+        row, earlier_row = rows_after[key], rows_before[key]
         parts = [f"{name}: {earlier_row[name]!r} → {row[name]!r}" for name in columns if earlier_row[name] != row[name]]
         changes.append(_change("changed", row, "; ".join(parts)))
-
-    rejected_before, rejected_after = _reasons(old), _reasons(new)
-    for key, row in come.items():
-        changes.append(_change("added", row, f"was rejected: {why}" if (why := rejected_before.get(key)) else ""))
-    for key, row in gone.items():
-        changes.append(_change("removed", row, f"now rejected: {why}" if (why := rejected_after.get(key)) else ""))
+    for key in come - gone:
+        why = rejected_before.get(key)
+        changes.append(_change("added", rows_after[key], f"was rejected: {why}" if why else ""))
+    for key in gone - come:
+        why = rejected_after.get(key)
+        changes.append(_change("removed", rows_before[key], f"now rejected: {why}" if why else ""))
     return sorted(changes, key=lambda change: (KINDS.index(change.kind), change.id))
 
 
@@ -112,13 +110,31 @@ def changes_markdown(old: Reference, changes: Sequence[Change]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _kept(version: Reference) -> dict[str, dict[str, Any]]:
-    rows = [row for split in ("train", "eval") for row in read_rows(version.file(f"{split}.parquet"))]
-    return {row["id"]: row for row in rows}
+def _common_columns(old: Reference, new: Reference) -> list[str]:
+    """Columns that both have, without the id, in the order of the new one."""
+    import pyarrow.parquet as pq
+
+    there = [pq.read_schema(version.file("train.parquet")).names for version in (old, new)]
+    return [name for name in there[1] if name in there[0] and name != "id"]
 
 
-def _reasons(version: Reference) -> dict[str, str]:
-    return {row["id"]: row["reason"] for row in read_rows(version.file("rejects.parquet"))}
+def _contents(version: Reference, columns: Sequence[str]) -> dict[str, bytes]:
+    """A digest of each kept row but for its id, by its id."""
+    return {
+        row["id"]: hashlib.blake2b(repr([row[name] for name in columns]).encode(), digest_size=16).digest()
+        for split in SPLITS
+        for row in iter_rows(version.file(f"{split}.parquet"), ["id", *columns])
+    }
+
+
+def _rows(version: Reference, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    rows = (row for split in SPLITS for row in iter_rows(version.file(f"{split}.parquet")))
+    return {row["id"]: row for row in rows if row["id"] in ids} if ids else {}
+
+
+def _reasons(version: Reference, ids: Collection[str]) -> dict[str, str]:
+    rows = iter_rows(version.file("rejects.parquet"), ["id", "reason"])
+    return {row["id"]: row["reason"] for row in rows if row["id"] in ids} if ids else {}
 
 
 def _change(kind: Kind, row: Mapping[str, Any], detail: str) -> Change:

@@ -6,9 +6,7 @@ under its digest before all of it is there.
 
 from __future__ import annotations
 
-import heapq
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 GROUP = 10_000
 """Rows held before they are written, as one row group."""
-EXAMPLES = 20
-"""Rejected rows of each reason that are at hand without reading the file."""
 REJECT_COLUMNS = {field.name: "double" if field.name == "share" else "string" for field in fields(Reject)}
 
 
@@ -54,8 +50,6 @@ class Draft:
         self._columns = columns
         self._writers = {name: _Writer(self.file(name), columns) for name in SPLITS}
         self._writers["rejects"] = _Writer(self.file("rejects"), REJECT_COLUMNS)
-        self._examples: dict[str, list[tuple[float, int, Reject]]] = {}
-        self._rejected: Counter[str] = Counter()
 
     def file(self, name: str) -> Path:
         """The Parquet file of `train`, `eval` or `rejects`; whole only after close."""
@@ -70,11 +64,6 @@ class Draft:
         """Write a rejected row."""
         self._writers["rejects"].add(vars(reject))
         self.tally.rejected[reject.source, reject.split, reject.reason] += 1
-        # The number keeps the earlier of two alike, and two rejects from being compared with each other.
-        self._rejected[reject.reason] += 1
-        found = self._examples.setdefault(reject.reason, [])
-        entry = (reject.share, -self._rejected[reject.reason], reject)
-        heapq.heappush(found, entry) if len(found) < EXAMPLES else heapq.heappushpop(found, entry)
 
     def drop(self, split: str, rejects: Mapping[int, Reject]) -> None:
         """Turn kept rows, by their places in the file of a split, into rejected ones; after close_kept."""
@@ -95,10 +84,6 @@ class Draft:
         for _, reject in sorted(rejects.items()):
             self.tally.kept[reject.source, split] -= 1
             self.reject(reject)
-
-    def examples(self) -> list[Reject]:
-        """Some rejected rows of each reason: those with the greatest share, of equals the first."""
-        return [entry[2] for reason in sorted(self._examples) for entry in sorted(self._examples[reason], reverse=True)]
 
     def close_kept(self) -> None:
         """Write out the kept rows that are still held, so that their files can be read; no row is kept after this."""

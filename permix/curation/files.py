@@ -6,6 +6,7 @@ The end of the name says which format it is. No more than a batch of rows is hel
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -75,7 +76,7 @@ def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
             if missing is not None:
                 yield BadRow(number, "missing column", missing_column(missing, record), text)
             else:
-                yield as_row(number, {column: record[column] for column in columns}, text)
+                yield _as_row(number, {column: record[column] for column in columns}, text)
 
 
 def _csv(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
@@ -113,7 +114,7 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
                 yield BadRow(number, "not CSV", detail, _legible("".join(taken)))
             else:
                 record = dict(zip(header, fields, strict=True))
-                yield as_row(number, {column: record[column] for column in columns}, _legible("".join(taken)))
+                yield _as_row(number, {column: record[column] for column in columns}, _legible("".join(taken)))
 
 
 def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
@@ -125,11 +126,16 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
         # As set by default, a row group would be held whole, and many files are a single one.
         with pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
             _check_header(path, file.schema_arrow.names, columns)
+            texts = all(pa.types.is_string(file.schema_arrow.field(name).type) for name in columns)
             for batch in file.iter_batches(batch_size=BATCH, columns=list(columns)):
-                for record in batch.to_pylist():
+                read = [batch.column(name).to_pylist() for name in columns]
+                for record in zip(*read, strict=True):
                     number += 1
-                    values = {name: spelt(value) for name, value in record.items()}
-                    yield as_row(number, values, json.dumps(record, ensure_ascii=False, default=str))
+                    # What Arrow calls text is text, and UTF-8: nothing can be wrong with it.
+                    if texts:
+                        yield Row(number, {name: value or "" for name, value in zip(columns, record, strict=True)})
+                    else:
+                        yield from_record(number, dict(zip(columns, record, strict=True)))
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}, after row {number}: cannot be read as Parquet: {error}") from error
 
@@ -140,7 +146,7 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[Row | BadRow]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield as_row(number, {columns[0]: line.strip()}, _legible(line))
+                yield _as_row(number, {columns[0]: line.strip()}, _legible(line))
 
 
 def _check_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
@@ -151,7 +157,7 @@ def _check_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> N
             raise SourceError(f"{path}: {missing_column(column, names)}. {FIX['missing column']}")
 
 
-def as_row(number: int, values: dict[str, Any], text: str) -> Row | BadRow:
+def _as_row(number: int, values: dict[str, Any], text: str) -> Row | BadRow:
     """Values by column as a row; a bad one where one of them is no text. `text` is the row as a person would see it."""
     for column, value in values.items():
         if value is not None and not isinstance(value, str):
@@ -162,7 +168,15 @@ def as_row(number: int, values: dict[str, Any], text: str) -> Row | BadRow:
     return Row(number, {column: value or "" for column, value in values.items()})
 
 
-def spelt(value: Any) -> Any:
+def from_record(number: int, record: dict[str, Any]) -> Row | BadRow:
+    """A row of values as Arrow gives them; a bad one is shown as JSON."""
+    row = _as_row(number, {name: _spelt(value) for name, value in record.items()}, "")
+    if isinstance(row, BadRow):
+        return dataclasses.replace(row, text=json.dumps(record, ensure_ascii=False, default=str))
+    return row
+
+
+def _spelt(value: Any) -> Any:
     """Numbers as text, as they come from the other formats; anything else as it is."""
     # A bool is an int to Python, and no number to anybody else.
     return str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from permix.config.hub import HubDataset
-from permix.curation.files import BATCH, FIX, as_row, spelt
+from permix.curation.files import BATCH, FIX, from_record
 from permix.curation.rows import BadRow, Row, SourceError, missing_column
 
 
@@ -32,8 +32,7 @@ def read_hub(source: HubDataset, columns: Sequence[str]) -> Iterator[Row | BadRo
     for batch in dataset.select_columns(list(columns)).with_format("arrow").iter(batch_size=BATCH):
         for record in batch.to_pylist():
             number += 1
-            values = {name: spelt(value) for name, value in record.items()}
-            row = as_row(number, values, json.dumps(record, ensure_ascii=False, default=str))
+            row = from_record(number, record)
             if isinstance(row, BadRow):
                 first = first or row
             else:

@@ -11,8 +11,9 @@ missed with a probability of 3 % (0.9) to 7 % (0.95), a nearer one with less.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +26,11 @@ WEIGHTS = (0.02, 0.98)
 
 
 class Bands:
-    """The bands of texts, in the order in which they were added."""
+    """The bands of texts, in the order in which they were added.
+
+    A text comes with a key: only texts of one key are ever paired. What is made from one template with other numbers
+    in it would otherwise be near everything else that is.
+    """
 
     def __init__(self, threshold: float) -> None:
         from datasketch import MinHashLSH
@@ -35,26 +40,29 @@ class Bands:
         self._multipliers = np.random.Generator(np.random.PCG64(0)).integers(1, 2**63, self.rows, dtype=np.uint64) | 1
         self._hashes: list[np.ndarray] = []
 
-    def add(self, texts: Iterable[str]) -> None:
+    def add(self, texts: Sequence[str], keys: Sequence[str]) -> None:
         """Take up some texts; the place of each is the number of texts before it."""
         from datasketch import MinHash
 
+        if not texts:
+            return
         sets = ([shingle.encode() for shingle in shingles(text)] for text in texts)
         # crc32 is the same on every machine, a tenth of SHA-1's time, and datasketch mixes its bits.
         options = {"num_perm": PERMUTATIONS, "hashfunc": zlib.crc32}
-        signatures = [found.hashvalues for found in MinHash.generator(sets, **options)]
-        if signatures:
-            used = np.stack(signatures)[:, : self.bands * self.rows].astype(np.uint64)
-            self._hashes.append((used.reshape(-1, self.bands, self.rows) * self._multipliers).sum(axis=2))
+        signatures = np.stack([found.hashvalues for found in MinHash.generator(sets, **options)])
+        used = signatures[:, : self.bands * self.rows].astype(np.uint64).reshape(-1, self.bands, self.rows)
+        key_hashes = [hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys]
+        own = np.frombuffer(b"".join(key_hashes), dtype="<u8")
+        self._hashes.append((used * self._multipliers).sum(axis=2) + own[:, None])
 
-    def candidates(self) -> Iterator[tuple[int, int]]:
-        """Places of pairs that may be near, (later, earlier), in order; each once.
+    def candidates(self) -> np.ndarray:
+        """Places of pairs that may be near, later and earlier, shape (pairs, 2); in order, each once.
 
         In a band that many texts share each is paired with the one before it and with the first: all pairs of a
         thousand texts made from one template would be half a million.
         """
         if not self._hashes:
-            return
+            return np.empty((0, 2), dtype=np.int64)
         hashes = np.concatenate(self._hashes)
         found: list[np.ndarray] = []
         for band in hashes.T:
@@ -65,4 +73,4 @@ class Bands:
             starts = np.concatenate([[True], band[order[1:]] != band[order[:-1]]])
             first = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))][same + 1]
             found += [np.stack([here, before], axis=1), np.stack([here, first], axis=1)]
-        yield from map(tuple, np.unique(np.concatenate(found), axis=0).tolist())
+        return np.unique(np.concatenate(found), axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,6 +148,15 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def by_share(rejects: Iterable[Reject], reason: str) -> list[Reject]:
-    """The rejects of one reason, the greatest overlap first."""
-    return sorted((row for row in rejects if row.reason == reason), key=lambda row: (-row.share, row.id))
+def some_of_each(rejects: Iterable[Reject], number: int) -> dict[str, list[Reject]]:
+    """By reason, in its order, the rejects with the greatest share; of equals the first. Only so many are held."""
+    found: dict[str, list[tuple[float, int, Reject]]] = {}
+    for place, reject in enumerate(rejects):
+        best = found.setdefault(reject.reason, [])
+        # The place keeps the earlier of two alike, and two rejects from being compared with each other.
+        entry = (reject.share, -place, reject)
+        if len(best) < number:
+            heapq.heappush(best, entry)
+        else:
+            heapq.heappushpop(best, entry)
+    return {reason: [entry[2] for entry in sorted(found[reason], reverse=True)] for reason in sorted(found)}

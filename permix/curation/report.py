@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from permix.curation.rejects import Reject, by_share, reason_counts, table
+from permix.curation.rejects import Reject, reason_counts, some_of_each, table
 
 EXAMPLES = 5
 """Rejected rows shown of each reason; all of them are in rejects.parquet."""
@@ -15,22 +15,19 @@ def curation_markdown(
     title: str,
     version: str,
     counts: Iterable[Mapping[str, Any]],
-    examples: Sequence[Reject],
+    rejects: Iterable[Reject],
     accepted: Sequence[Reject] = (),
 ) -> str:
-    """The report of one curated set, as Markdown.
-
-    `examples` are some rejected rows of each reason, `accepted` the rows that were kept by name against one.
-    """
+    """The report of one curated set, as Markdown; `accepted` are the rows that were kept by name against a reason."""
     counts = list(counts)
     parts = [f"# {title}\n\nversion `{version}`", markdown_table(table(counts))]
     if accepted:
         shown = [{"id": f"`{row.id}`", "reason": row.reason, "why": row.detail, "text": row.text} for row in accepted]
         parts.append(f"## accepted by name: {len(accepted)}\n\n{markdown_table(shown)}")
-    for reason, number in reason_counts(counts).items():
-        found = by_share(examples, reason)
-        shown = [{"id": f"`{row.id}`", "why": row.detail, "text": _short(row.text)} for row in found[:EXAMPLES]]
-        parts.append(f"## {reason}: {number}\n\n{markdown_table(shown)}")
+    numbers = reason_counts(counts)
+    for reason, found in some_of_each(rejects, EXAMPLES).items():
+        shown = [{"id": f"`{row.id}`", "why": row.detail, "text": _short(row.text)} for row in found]
+        parts.append(f"## {reason}: {numbers[reason]}\n\n{markdown_table(shown)}")
     return "\n\n".join(parts) + "\n"
 
 

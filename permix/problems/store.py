@@ -11,7 +11,7 @@ from permix.curation.draft import Draft, draft
 from permix.curation.near import Bands
 from permix.curation.rejects import Curation, Reject
 from permix.curation.store import SPLITS, read_rows
-from permix.problems.near import near_copies
+from permix.problems.near import gold_key, near_copies
 from permix.problems.schema import Problem, Split
 from permix.reference import Reference
 
@@ -30,23 +30,26 @@ def save_problems(curation: Curation[Problem], folder: Path, **facts: Any) -> Re
 def write_problems(written: Draft, rows: Iterable[Problem | Reject], near_duplicate: float | None = None) -> None:
     """Write rows as they come; then, with a threshold, set aside the near-copies of each split."""
     bands = {split: Bands(near_duplicate) for split in SPLITS} if near_duplicate else {}
-    waiting: dict[str, list[str]] = {split: [] for split in SPLITS}
+    waiting: dict[str, list[Problem]] = {split: [] for split in SPLITS}
     for row in rows:
         if isinstance(row, Reject):
             written.reject(row)
             continue
         written.keep(vars(row))
         if bands:
-            questions = waiting[row.split]
-            questions.append(row.question)
-            if len(questions) == BATCH:
-                bands[row.split].add(questions)
-                questions.clear()
+            waiting[row.split].append(row)
+            if len(waiting[row.split]) == BATCH:
+                _sketch(bands[row.split], waiting[row.split])
     written.close_kept()
     for split, found in bands.items():
-        found.add(waiting[split])
+        _sketch(found, waiting[split])
         if near_duplicate:
             written.drop(split, near_copies(written.file(split), found, near_duplicate))
+
+
+def _sketch(bands: Bands, problems: list[Problem]) -> None:
+    bands.add([problem.question for problem in problems], [gold_key(problem.gold) for problem in problems])
+    problems.clear()
 
 
 def load_problems(directory: Path, split: Split) -> list[Problem]:

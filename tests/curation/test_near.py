@@ -22,12 +22,16 @@ def texts() -> list[str]:
     return found
 
 
+def pairs(bands: Bands) -> list[tuple[int, int]]:
+    return [(later, earlier) for later, earlier in bands.candidates().tolist()]
+
+
 def test_near_pairs_are_candidates_and_far_ones_are_few() -> None:
     all_texts = texts()
     bands = Bands(THRESHOLD)
-    bands.add(all_texts[:100])
-    bands.add(all_texts[100:])
-    candidates = list(bands.candidates())
+    bands.add(all_texts[:100], [""] * 100)
+    bands.add(all_texts[100:], [""] * 300)
+    candidates = pairs(bands)
     assert candidates == sorted(set(candidates))
     assert all(earlier < later for later, earlier in candidates)
     near = {
@@ -43,13 +47,19 @@ def test_near_pairs_are_candidates_and_far_ones_are_few() -> None:
 
 def test_texts_that_are_all_alike_do_not_make_all_pairs() -> None:
     bands = Bands(0.9)
-    bands.add(["the same text for everybody"] * 1000)
-    candidates = list(bands.candidates())
+    bands.add(["the same text for everybody"] * 1000, [""] * 1000)
+    candidates = pairs(bands)
     assert len(candidates) == 999 + 998
     assert {later for later, earlier in candidates if earlier == 0} == set(range(1, 1000))
 
 
 def test_of_no_texts_there_are_no_pairs() -> None:
     bands = Bands(0.9)
-    bands.add([])
-    assert list(bands.candidates()) == []
+    bands.add([], [])
+    assert pairs(bands) == []
+
+
+def test_texts_of_different_keys_are_never_paired() -> None:
+    bands = Bands(0.9)
+    bands.add(["the same text for everybody"] * 4, ["7", "8", "7", "9"])
+    assert pairs(bands) == [(2, 0)]

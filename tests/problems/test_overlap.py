@@ -1,5 +1,3 @@
-"""The quick look at a few short runs finds exactly what a look at all runs finds."""
-
 from __future__ import annotations
 
 from hypothesis import given
