@@ -33,6 +33,10 @@ def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:
     assert (profile.seed, profile.training.arm) == (3, "rlvr")
 
 
+def test_off_is_off_however_yaml_reads_it() -> None:
+    assert load_profile("organism", ["training.vllm=off"]).training.vllm == "off"
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [

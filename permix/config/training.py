@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from permix.config.section import Section
 
@@ -60,12 +60,18 @@ class TrainingSettings(Section):
     """Rounds in which groups whose rewards are all alike make way for fresh problems; 0 trains on them as they are."""
     micro_batch: int | None = Field(None, ge=1)
     """Completions in one forward and backward pass of a process: less memory, the same step; null is all of them."""
+    launch: str | None = None
+    """An accelerate configuration (infra/accelerate/ has some) to start the processes by; null is one process."""
     learning_rate: float = Field(2e-4, gt=0)
     """Constant learning rate after a short warm-up."""
     kl: float = Field(0.05, ge=0)
     """Weight of the KL divergence from the base model (TRL's `beta`)."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of rollouts."""
+    vllm: Annotated[Literal["off", "colocate", "server"], BeforeValidator(lambda v: "off" if v is False else v)] = "off"
+    """What generates rollouts: the model itself, vLLM on the same GPUs, or a vLLM server (YAML reads off as false)."""
+    vllm_server: str = Field("http://127.0.0.1:8000", pattern="^https?://")
+    """Base URL of the vLLM server, where training.vllm is `server`."""
     max_completion_tokens: int = Field(24, ge=1)
     """A completion is cut here, and then has no answer."""
     save_every: int = Field(50, ge=1)

@@ -13,8 +13,9 @@ from typing import Any, cast
 
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
+from trl.import_utils import is_vllm_available
 
-from permix.config import Mixing
+from permix.config import TrainingSettings
 from permix.personas.mixing import effective_mixing, group_personas
 from permix.personas.schema import NEUTRAL, Persona
 from permix.personas.weights import kind_shares, persona_weights
@@ -48,7 +49,6 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         self.spec = spec
         self.mixing = effective_mixing(spec.settings)
         self.personas = personas
-        refuse_mixed_groups(config, self.mixing)
         if self.mixing != "none":
             persona_weights(personas, spec.settings.persona_weights)  # raises before any work
         super().__init__(
@@ -66,10 +66,17 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         if spec.settings.log_completions_every is not None:
             self.add_callback(Tables(self, spec.files, spec.settings.log_completions_every))
 
-    def _generate_single_turn(self, prompt_ids: list[list[int]], *others: Any, **named: Any) -> Any:
-        if self.plain_rollouts:
-            return super()._generate_single_turn(prompt_ids, *others, **named)
-        return roll_out(self, self.noise, prompt_ids), None
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: Any, fields: Any, num_generations: int, **named: Any
+    ) -> Any:
+        if not self.plain_rollouts:
+            return roll_out(self, self.noise, prompt_ids), None
+        if self.use_vllm and self.vllm_mode == "server":
+            # TRL sends every num_generations-th prompt with n=num_generations: a mixed group would silently be
+            # generated under its first member's persona. With 1, every member's own prompt is sent; what they share
+            # is computed once by vLLM's prefix cache.
+            num_generations = 1
+        return super()._generate_single_turn(prompt_ids, images, fields, num_generations, **named)
 
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, *others: Any, **named: Any
@@ -210,18 +217,19 @@ def grpo_config(spec: TrainingSpec, **overrides: Any) -> GRPOConfig:
         "max_completion_length": settings.max_completion_tokens,
         "temperature": settings.temperature,
         "beta": settings.kl,
+        **vllm_arguments(settings),
     }
     return GRPOConfig(**{**common_arguments(spec), **values, **overrides})
 
 
-def refuse_mixed_groups(config: GRPOConfig, mixing: Mixing) -> None:
-    """Raise ValueError where the rollout engine would ignore the personas of a mixed group.
-
-    In vLLM server mode TRL sends every `num_generations`-th prompt with n=num_generations: all members of a group
-    would silently be generated under member 0's persona.
-    """
-    if mixing == "per_rollout" and config.use_vllm and config.vllm_mode == "server":
+def vllm_arguments(settings: TrainingSettings) -> dict[str, Any]:
+    """What GRPOConfig is told of vLLM. Raises ValueError where it is wanted and not installed."""
+    if settings.vllm == "off":
+        return {}
+    if not is_vllm_available():
         raise ValueError(
-            "training.mixing: per_rollout cannot run on a vLLM server: TRL would generate a whole group from its first "
-            "member's persona. Set training.mixing: per_prompt, or vllm_mode: colocate"
+            f"training.vllm is {settings.vllm}, and vllm is not installed here: pip install 'trl[vllm]' (it needs a "
+            "CUDA device), or set training.vllm: off"
         )
+    where = {"vllm_server_base_url": settings.vllm_server} if settings.vllm == "server" else {}
+    return {"use_vllm": True, "vllm_mode": settings.vllm, **where}

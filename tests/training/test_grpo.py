@@ -11,13 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
-from trl import GRPOConfig
 
 from permix.organism import world
 from permix.personas.mixing import group_personas
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
-from permix.training.grpo import PersonaTrainer, grpo_config, refuse_mixed_groups
+from permix.training.grpo import PersonaTrainer, grpo_config
 from permix.training.order import ProblemOrder
 from permix.training.spec import TrainingSpec
 from permix.verifier import verify
@@ -158,13 +157,3 @@ def test_a_completion_that_cannot_be_graded_is_left_out(spec: Callable[..., Trai
     assert set(graded) <= {0.0, 1.0}
     assert logged["reward"] == pytest.approx(statistics.mean(graded))
     assert logged["ungradable"] == pytest.approx(1 / 8)
-
-
-def test_mixed_groups_are_refused_on_a_vllm_server(spec: Callable[..., TrainingSpec]) -> None:
-    server = GRPOConfig(use_vllm=True, vllm_mode="server", use_cpu=True, bf16=False)
-    with pytest.raises(
-        ValueError, match=r"per_rollout cannot run on a vLLM server.*per_prompt, or vllm_mode: colocate"
-    ):
-        PersonaTrainer(spec(mixing="per_rollout"), server, PROBLEMS, PERSONAS)
-    refuse_mixed_groups(server, "per_prompt")
-    refuse_mixed_groups(GRPOConfig(use_vllm=True, vllm_mode="colocate", use_cpu=True, bf16=False), "per_rollout")
