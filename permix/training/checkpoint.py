@@ -6,6 +6,7 @@ manifest when it is complete, and only marked ones count.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -18,8 +19,16 @@ def checkpoint_path(checkpoints: Path, step: int) -> Path:
 
 
 def finish_checkpoint(checkpoints: Path, step: int) -> None:
-    """Mark a checkpoint as whole, once the trainer has written all of it."""
-    finish(checkpoint_path(checkpoints, step), step=step)
+    """Mark a checkpoint as whole, once the trainer has written all of it.
+
+    Raises OSError where the disk has not taken all of it: some file systems say so only when asked.
+    """
+    path = checkpoint_path(checkpoints, step)
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+    finish(path, step=step)
 
 
 def last_checkpoint(checkpoints: Path) -> Path | None:

@@ -17,7 +17,6 @@ from typing import Any
 
 import datasets
 import transformers
-from transformers.integrations import MLflowCallback
 
 from permix.personas import load_personas
 from permix.personas.schema import Persona
@@ -27,6 +26,7 @@ from permix.reference import Reference, finish, finished
 from permix.training.best import KeepBest, best_policy
 from permix.training.callback import Bookkeeping
 from permix.training.checkpoint import last_checkpoint, remove_unfinished
+from permix.training.curves import Curves
 from permix.training.lora import lora_config, save_policy
 from permix.training.parent import end_with_parent, only_one
 from permix.training.probe import hold_out
@@ -62,8 +62,7 @@ def train(spec: TrainingSpec, problems: Sequence[Problem], personas: Sequence[Pe
         keeper = KeepBest(spec, held_out, personas)
         callbacks.append(keeper)
     if "MLFLOW_RUN_ID" in os.environ:
-        # Not report_to="mlflow": TRL would also write each of its timers, and wait for it: 7 % of a step.
-        callbacks.append(MLflowCallback())
+        callbacks.insert(0, Curves())
     trainer = make_trainer(spec, problems, personas, callbacks)
     trainer.remove_callback(transformers.PrinterCallback)  # progress has a file of its own
     if keeper:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
 
 from permix.reference import Reference, finished
 from permix.training.checkpoint import last_checkpoint
+from permix.training.faults import find_fault, kernel_kills
 from permix.training.parent import parent_environment
 from permix.training.progress import Progress, read_progress
 from permix.training.spec import TrainingFiles, TrainingSpec
@@ -18,6 +23,9 @@ from permix.training.spec import TrainingFiles, TrainingSpec
 REPORT_SECONDS = 10.0
 GRACE_SECONDS = 3.0
 LOG_LINES = 15
+QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
+LAUNCHER_LINES = re.compile(r"^E[0-9]{4} .*torch/distributed.*\Z", re.MULTILINE | re.DOTALL)
+"""What accelerate's launcher prints after the error of a process of its: a traceback of its own, and a table."""
 
 
 class TrainingFailed(RuntimeError):
@@ -36,7 +44,10 @@ def train_in_child(
     child's own. Whatever is raised here meanwhile (a cancellation, Ctrl-C, an error in `report`) ends the child and
     its children within seconds; if this process is killed outright, the child notices and ends itself.
 
-    Raises TrainingFailed. The same call then resumes from the last checkpoint.
+    With `training.launch` the child is accelerate's launcher, and its children are the processes that train.
+
+    Raises TrainingFailed, which names the cause where it can be told, the last whole checkpoint and the setting to
+    change; the same call then resumes from that checkpoint. Raises FileNotFoundError where there is no launch file.
     """
     files = spec.files
     if (done := finished(files.result)) is not None:
@@ -45,14 +56,15 @@ def train_in_child(
     files.spec.write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
     # What an earlier child did after its last checkpoint is no progress of this one.
     reported = next(reversed(read_progress(files.progress)), None)
+    kills = kernel_kills()
     with files.log.open("ab") as log:
         begin = log.tell()
         child = subprocess.Popen(
-            [sys.executable, "-W", "ignore::FutureWarning", "-m", "permix.training.child", str(files.spec)],
+            command(spec),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **parent_environment(), "PYTHONUNBUFFERED": "1", **(environment or {})},
+            env={**os.environ, **parent_environment(), **QUIET, **(environment or {})},
             # A group of its own: it ends as a whole, and the terminal's Ctrl-C reaches it through us only.
             start_new_session=True,
         )
@@ -69,44 +81,67 @@ def train_in_child(
             if code is not None:
                 break
     finally:
-        end_group(child)
+        end_family(child)
     done = finished(files.result)
     if code != 0 or done is None:
-        raise TrainingFailed(explain(code, files, begin))
+        raise TrainingFailed(explain(code, files, begin, kernel_kills() - kills))
     return done
 
 
-def end_group(child: subprocess.Popen[bytes]) -> None:
-    """End a child and its children: asked first, killed after a few seconds."""
-    if child.poll() is None:
-        _signal_group(child.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=GRACE_SECONDS)
+def command(spec: TrainingSpec) -> list[str]:
+    """How the child is started: by Python, or by accelerate's launcher on the profile's launch file."""
+    module, told = "permix.training.child", str(spec.files.spec)
+    launch = spec.settings.launch
+    if launch is None:
+        return [sys.executable, "-m", module, told]
+    if not Path(launch).is_file():
+        raise FileNotFoundError(
+            f"training.launch: there is no {launch} in {Path.cwd()}: give the path of an accelerate configuration, "
+            "as those in infra/accelerate/, or null for one process"
+        )
+    return [sys.executable, "-m", "accelerate.commands.launch", "--config_file", launch, "--module", module, told]
+
+
+def end_family(child: subprocess.Popen[bytes]) -> None:
+    """End a child and all that it started: asked first, killed after a few seconds.
+
+    Not its group alone: accelerate's launcher gives each process that trains a session of its own. Of those whose
+    launcher is dead already nothing is found here, but they notice by themselves (end_with_parent).
+    """
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(child.pid).children(recursive=True)
+        if child.poll() is None:
+            _signal_group(child.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=GRACE_SECONDS)
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
     _signal_group(child.pid, signal.SIGKILL)
     child.wait()
 
 
-def explain(code: int, files: TrainingFiles, begin: int = 0) -> str:
-    """Why a child that ended with this code has no result; `begin` is where its part of the log starts, in bytes."""
+def explain(code: int, files: TrainingFiles, begin: int = 0, kills: int = 0) -> str:
+    """Why a child that ended with this code has no result.
+
+    `begin` is where its part of the log starts, in bytes; `kills` is how many processes the kernel killed meanwhile.
+    """
     checkpoint = last_checkpoint(files.checkpoints)
     goes_on = f"resumes from {checkpoint}" if checkpoint else "starts from the beginning: there is no checkpoint yet"
     with files.log.open("rb") as log:
         log.seek(begin)
-        lines = log.read().decode("utf-8", "replace").splitlines()
+        printed = log.read().decode("utf-8", "replace")
+    ending = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+    fault = find_fault(code, printed, files.root, kills)
+    lines = LAUNCHER_LINES.sub("", printed).splitlines()
     return "\n".join(
         [
-            f"the training child {_ending(code)}; the same command run again {goes_on}",
+            f"the training child {ending}; the same command run again {goes_on}",
+            *([f"cause: {fault.cause}", f"to change: {fault.remedy}"] if fault else []),
             f"last lines of {files.log}:",
             *(f"  {line}" for line in lines[-LOG_LINES:]),
         ]
     )
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
-    return f"was killed by {name}" + (" (by hand, or by the kernel for want of memory)" if name == "SIGKILL" else "")
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -24,7 +24,8 @@ def parent_environment() -> dict[str, str]:
 
 
 def end_with_parent(environment: Mapping[str, str] = os.environ) -> None:
-    """Watch the process named in the environment; kill this process's group within two seconds of its end.
+    """Watch the process named in the environment, and the one that started this one (accelerate's launcher, where one
+    stands between); kill this process's group within two seconds of the end of either.
 
     Looking is the one way that works for a parent killed by SIGKILL, for grandchildren, and wherever psutil does: the
     kernel's own signal (PR_SET_PDEATHSIG) follows the parent's thread, not the parent, and only on Linux. A process
@@ -32,11 +33,11 @@ def end_with_parent(environment: Mapping[str, str] = os.environ) -> None:
     """
     if PARENT in environment:
         pid, created = environment[PARENT].split(":")
-        threading.Thread(target=_watch, args=(int(pid), float(created)), daemon=True).start()
+        threading.Thread(target=_watch, args=(int(pid), float(created), os.getppid()), daemon=True).start()
 
 
-def _watch(pid: int, created: float) -> None:
-    while _lives(pid, created):
+def _watch(pid: int, created: float, starter: int) -> None:
+    while _lives(pid, created) and os.getppid() == starter:
         time.sleep(CHECK_SECONDS)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 

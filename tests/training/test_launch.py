@@ -36,7 +36,7 @@ def ended(process: psutil.Process, within: float) -> bool:
 def test_a_killed_training_resumes_and_ends_as_if_nothing_had_happened(spec: Callable[..., TrainingSpec]) -> None:
     from permix.training.child import train
 
-    length = {"steps": 20, "save_every": 4, "mixing": "per_rollout"}
+    length = {"steps": 20, "save_every": 4, "mixing": "per_rollout", "probe_every": None}
     told = spec("killed", **length)
 
     def kill(progress: Progress) -> None:
@@ -47,6 +47,7 @@ def test_a_killed_training_resumes_and_ends_as_if_nothing_had_happened(spec: Cal
         train_in_child(told, kill, every=OFTEN)
     message = str(failure.value)
     assert "was killed by SIGKILL" in message
+    assert "cause: it was killed by SIGKILL: by hand" in message
     assert (resumed := re.search(r"resumes from \S+/checkpoint-(\d+)", message)) is not None
     assert int(resumed.group(1)) in {4, 8, 12, 16}
     assert str(told.files.log) in message
