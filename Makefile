@@ -1,4 +1,4 @@
-.PHONY: install run test test-slow check up bench clean
+.PHONY: install run test test-slow test-faults test-browser check up bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,6 +26,12 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-faults: install
+	$(BIN)/python -m pytest -m faults
+
+test-browser: install ## needs Chromium (Debian's package)
+	$(BIN)/python -m pytest -m browser
 
 check: install
 	$(BIN)/ruff format --check .

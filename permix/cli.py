@@ -151,6 +151,23 @@ def chat(
 
 
 @app.command()
+def doctor() -> None:
+    """Look for what silently breaks: pins, servers, artifact store, worker, schedules, ledger; each with its fix."""
+    _execute("tasks.doctor")
+
+
+@app.command()
+def monitor(
+    profile: ProfileOption = "organism",
+    overrides: SetOption = None,
+    personas: Annotated[str | None, typer.Option(help="Your own persona prompts: .txt, one a line, or .jsonl.")] = None,
+    draw: Annotated[str | None, typer.Option(help="Seed of the fresh draw; without it, one for each day.")] = None,
+) -> None:
+    """Is the champion still as good as it was registered, and is there new data?"""
+    _run_flow("monitor", profile, overrides, personas_file=personas, draw=draw)
+
+
+@app.command()
 def rollback(
     reason: ReasonOption,
     to: Annotated[str, typer.Option(metavar="VERSION", help="Without it, the champion before this one.")] = "",
