@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from permix.evaluation.answers import Answer, outcomes, read_answers, ungradable
+from permix.evaluation.errors import even_weights, weighted_means
 from permix.evaluation.fidelity import voice_means
 from permix.evaluation.intervals import Array, bootstrap_weights
 from permix.evaluation.scorecard import SCORECARD, Value, read_scorecard
-from permix.evaluation.stability import Outcomes, even_weights, panel, weighted_means
+from permix.evaluation.stability import Outcomes, panel
 
 # Names as here, and of the panel's figures behind them.
 PANEL = {"neutral_accuracy": "neutral", "mean_accuracy": "mean", "worst_accuracy": "worst", "pss": "pss"}

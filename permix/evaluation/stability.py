@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from permix.evaluation.intervals import Array, bootstrap_weights, estimate, holding
+from permix.evaluation.errors import Means, even_weights, measure_means, weighted_means
+from permix.evaluation.extremes import Figures, interval_of_smallest
+from permix.evaluation.intervals import Array, bootstrap_weights, estimate, holding, small_sample
 from permix.evaluation.scorecard import Estimate, Stability
+
+BOUNDS = {"worst_minus_neutral": (-1.0, 1.0)}
+"""Of the panel's figures that are not shares."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,18 @@ class Outcomes:
 
         NaN where a problem was not asked.
         """
-        whole = np.concatenate([self.neutral[:, None], self.correct], axis=1).astype(float)
-        asked = np.isfinite(whole)
-        counts = asked.sum(axis=2)
-        rates: Array = np.divide(
-            np.where(asked, whole, 0).sum(axis=2), counts, out=np.full(counts.shape, np.nan), where=counts > 0
-        )
+        counts = self.counts()
+        solved = np.nansum(self._whole(), axis=2)
+        rates: Array = np.divide(solved, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
         return rates
+
+    def counts(self) -> Array:
+        """Samples of each problem, shape (N, 1 + P), as in `rates`."""
+        counts: Array = np.isfinite(self._whole()).sum(axis=2)
+        return counts
+
+    def _whole(self) -> Array:
+        return np.concatenate([self.neutral[:, None], self.correct], axis=1).astype(float)
 
 
 def measure_stability(
@@ -58,62 +68,107 @@ def measure_stability(
     rng = np.random.default_rng(seed)
     rates = outcomes.rates()
     weights = bootstrap_weights(len(rates), resamples, rng)
-    measured, resampled = panel(rates, even_weights(rates)), panel(rates, weights)
-    bounds = {"worst_minus_neutral": (-1.0, 1.0)}
-    figures = {
-        name: estimate(float(value[0]), resampled[name], confidence, bounds.get(name, (0.0, 1.0)))
-        for name, value in measured.items()
-    }
-    accuracies, means = weighted_means(rates, even_weights(rates))[0, 1:], weighted_means(rates, weights)[:, 1:]
+    means = measure_means(rates, outcomes.counts(), weights, confidence, rng)
     stability = Stability(
         noise_floor=noise_floor(outcomes.correct, resamples, confidence, rng),
-        worst_persona=outcomes.personas[int(accuracies.argmin())],
-        best_persona=outcomes.personas[int(accuracies.argmax())],
-        **figures,
+        worst_persona=outcomes.personas[int(means.values[1:].argmin())],
+        best_persona=outcomes.personas[int(means.values[1:].argmax())],
+        **_estimates(rates, weights, means, confidence),
     )
     return stability, {
-        persona: estimate(float(accuracies[i]), means[:, i], confidence) for i, persona in enumerate(outcomes.personas)
+        persona: means.average([column], confidence) for column, persona in enumerate(outcomes.personas, start=1)
     }
+
+
+def _estimates(rates: Array, weights: Array, means: Means, confidence: float) -> dict[str, Estimate]:
+    """The panel with intervals, each by what its figure is: an average, a smallest of several, or neither."""
+    personas = np.arange(1, len(means.values))
+    estimates = {"neutral": means.average([0], confidence), "mean": means.average(personas, confidence)}
+    measured = {name: float(figure) for name, (figure,) in panel(rates, even_weights(rates)).items()}
+    compared = means.and_average(personas)
+    for name, (origin, sign, figures) in _smallest(compared).items():
+        ends = [origin + sign * end for end in interval_of_smallest(figures, compared, confidence)]
+        low, high = np.clip(sorted(ends), *BOUNDS.get(name, (0.0, 1.0)))
+        estimates[name] = holding(measured[name], low, high)
+    if len(personas) == 1:
+        estimates |= {name: holding(measured[name], *[measured[name]] * 2) for name in ("best_minus_worst", "sat")}
+    if not means.values[personas].any():
+        # Of nothing solved 0 is a convention, not a measurement.
+        estimates["pss"] = holding(0.0, 0.0, 1.0)
+    elif len(personas) == 1:
+        estimates["pss"] = holding(1.0, 1.0, 1.0)
+    estimates["cps"] = _cps(measured["cps"], estimates["best"], estimates["mean"])
+    resampled, few = panel(rates, weights), small_sample(len(rates), confidence)
+    for name in ("all_over_any", "prompt_sensi_score"):
+        value = measured[name]
+        estimates[name] = (
+            estimate(value, value + few * (resampled[name] - value), confidence)
+            if len(rates) > 1
+            else holding(value, 0.0, 1.0)
+        )
+    return estimates
+
+
+def _smallest(means: Means) -> dict[str, tuple[float, int, Figures]]:
+    """The panel's figures that are origin + sign × the smallest of several.
+
+    Means are the neutral prompt's accuracy, the personas', and their average. What compares personas is left out of
+    one persona, and PSS where nothing is solved.
+    """
+    column = np.arange(1, len(means.values) - 1)
+    neutral, accuracy, average = means.values[0], means.values[1:-1], means.values[-1]
+    last = np.full_like(column, len(means.values) - 1)
+    one, none = np.ones(len(column)), np.zeros(len(column))
+    found: dict[str, tuple[float, int, Figures]] = {
+        "worst": (0.0, 1, Figures(accuracy, column, one, column, none)),
+        "best": (1.0, -1, Figures(1 - accuracy, column, -one, column, none)),
+        "worst_minus_neutral": (0.0, 1, Figures(accuracy - neutral, column, one, np.zeros_like(column), one)),
+    }
+    first, second = (pair + 1 for pair in np.nonzero(~np.eye(len(column), dtype=bool)))
+    if len(first):
+        found["sat"] = (0.0, 1, Figures(1 - accuracy + average, column, -one, last, -one))
+        one = np.ones(len(first))
+        apart = means.values[first] - means.values[second]
+        found["best_minus_worst"] = (0.0, -1, Figures(apart, first, one, second, one))
+        solved = means.values[second] > 0
+        first, second = first[solved], second[solved]
+    if len(first):
+        ratio, gain = means.values[first] / means.values[second], 1 / means.values[second]
+        found["pss"] = (0.0, 1, Figures(ratio, first, gain, second, ratio * gain))
+    return found
+
+
+def _cps(value: float, best: Estimate, mean: Estimate) -> Estimate:
+    """sat × best = best × (1 - best + mean), over all that the intervals of best and mean allow."""
+    corners = [
+        highest * (1 - highest + middle)
+        for middle in (mean.low, mean.high)
+        for highest in (best.low, best.high, min(max((1 + middle) / 2, best.low), best.high))
+    ]
+    return holding(value, min(corners), max(corners))
 
 
 def noise_floor(correct: Array, permutations: int, confidence: float, rng: np.random.Generator) -> Estimate:
     """PSS if personas had no effect: mean and range over permutations of each problem's completions among personas.
 
     `correct` has shape (N, P, K), NaN where nothing was asked; each persona keeps as many completions of a problem as
-    it has. What a permutation leaves of c correct completions among P groups is a draw from the multivariate
-    hypergeometric distribution, so only those counts are drawn, problem by problem.
+    it has.
     """
     asked = np.isfinite(correct).sum(axis=2)
     solved = np.nansum(correct, axis=(1, 2)).astype(int)
     sums = np.zeros((permutations, correct.shape[1]))
     for counts, total in zip(asked, solved, strict=True):
-        drawn = rng.multivariate_hypergeometric(counts, total, size=permutations, method="marginals")
-        sums += drawn / np.maximum(counts, 1)
+        have = np.flatnonzero(counts)
+        # Each completion draws a number; the correct ones go to the lowest. Quicker than the hypergeometric counts.
+        drawn = rng.random((permutations, counts.sum()))
+        lowest = drawn <= np.partition(drawn, total - 1)[:, total - 1 : total] if total else np.zeros(drawn.shape, bool)
+        starts = np.concatenate([[0], counts[have].cumsum()[:-1]])
+        sums[:, have] += np.add.reduceat(lowest, starts, axis=1, dtype=float) / counts[have]
     accuracies = sums / (asked > 0).sum(axis=0)
     scores = _ratio(accuracies.min(axis=-1), accuracies.max(axis=-1))
     tail = (1 - confidence) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
     return holding(scores.mean(), low, high)
-
-
-def even_weights(rates: Array) -> Array:
-    """The weights that measure the sample itself, shape (1, N)."""
-    return np.full((1, len(rates)), 1 / len(rates))
-
-
-def weighted_means(rates: Array, weights: Array) -> Array:
-    """Accuracies, shape (B, columns), of rates of shape (N, columns), NaN where not asked, for weights (B, N).
-
-    NaN where none of a column's problems has any weight.
-    """
-    asked = np.isfinite(rates)
-    sums = weights @ np.where(asked, rates, 0.0)
-    if asked.all():
-        even: Array = sums / weights.sum(axis=1, keepdims=True)
-        return even
-    whole = weights @ asked
-    means: Array = np.divide(sums, whole, out=np.full(sums.shape, np.nan), where=whole > 0)
-    return means
 
 
 def panel(rates: Array, weights: Array) -> dict[str, Array]:
