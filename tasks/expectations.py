@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from permix.config import PersonaSettings, ProblemSettings
 from permix.curation.markers import Markers
-from permix.curation.text import jaccard, normalised, words
+from permix.curation.text import normalised, words
+from permix.curation.tokens import CountTokens
 from permix.personas.checks import Hit, load_checks
+from permix.personas.near import NearIndex
 from permix.personas.schema import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def problem_expectations(settings: ProblemSettings) -> list[Any]:
-    """What must hold of curated problems; the columns are those of `problem_frame`."""
+def problem_expectations(settings: ProblemSettings, tokens: bool = False) -> list[Any]:
+    """What must hold of curated problems; the columns are those of `problem_frame`, `tokens` among them or not."""
     import great_expectations.expectations as gxe
 
     return [
+        *_token_expectations(gxe, settings.max_question_tokens if tokens else None),
         *_common_expectations(gxe),
         _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a question", column="question"),
         _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a gold", column="gold"),
@@ -39,11 +42,13 @@ def problem_expectations(settings: ProblemSettings) -> list[Any]:
     ]
 
 
-def persona_expectations(settings: PersonaSettings) -> list[Any]:
-    """What must hold of curated personas; the columns are those of `persona_frame`."""
+def persona_expectations(settings: PersonaSettings, tokens: bool = False) -> list[Any]:
+    """What must hold of curated personas; the columns are those of `persona_frame`, `tokens` among them or not."""
     import great_expectations.expectations as gxe
 
     return [
+        *_token_expectations(gxe, settings.max_tokens if tokens else None),
+        *_minimum_expectations(settings),
         *_common_expectations(gxe),
         _must(gxe.ExpectColumnValuesToNotBeNull, "every persona has a text", column="text"),
         _must(
@@ -104,13 +109,44 @@ def _common_expectations(gxe: Any) -> list[Any]:
     ]
 
 
+def _token_expectations(gxe: Any, most: int | None) -> list[Any]:
+    if most is None:
+        return []
+    within = gxe.ExpectColumnValuesToBeBetween
+    return [
+        _must(
+            within,
+            "no row is empty or too long in the model's own tokens",
+            column="tokens",
+            min_value=1,
+            max_value=most,
+        )
+    ]
+
+
+def _minimum_expectations(settings: PersonaSettings) -> list[Any]:
+    if not settings.minimum:
+        return []
+    # Here because it imports Great Expectations.
+    from tasks.kind_expectation import ExpectColumnValuesToOccurOftenEnough
+
+    minimum = {f"{split}: {kind}": least for kind, least in settings.minimum.items() for split in ("train", "eval")}
+    description = "each split holds enough personas of each kind"
+    return [_must(ExpectColumnValuesToOccurOftenEnough, description, column="kind_in_split", minimum=minimum)]
+
+
 def _must(expectation: Any, description: str, **arguments: Any) -> Any:
     return expectation(description=description, severity="critical", **arguments)
 
 
-def problem_frame(directory: Path, markers: Markers) -> pd.DataFrame:
-    """The curated problems of both splits, with the columns `file`, `normalised_question` and `chat_marker`."""
-    frame = _frame(directory)
+def problem_frame(directory: Path, markers: Markers, count_tokens: CountTokens | None = None) -> pd.DataFrame:
+    """The curated problems of both splits, with the columns `file`, `normalised_question` and `chat_marker`.
+
+    With `count_tokens` also `tokens`, the question's length. Solutions are left out: nothing is expected of them here.
+    """
+    frame = _frame(directory, without="solution")
+    if "question" in frame and count_tokens is not None:
+        frame["tokens"] = count_tokens(frame["question"].fillna("").tolist())
     # A column that is missing is left missing: the expectation about it then says so.
     if "question" in frame:
         frame["normalised_question"] = frame["question"].map(normalised, na_action="ignore")
@@ -118,26 +154,38 @@ def problem_frame(directory: Path, markers: Markers) -> pd.DataFrame:
     return frame
 
 
-def persona_frame(directory: Path, settings: PersonaSettings, markers: Markers) -> pd.DataFrame:
+def persona_frame(
+    directory: Path, settings: PersonaSettings, markers: Markers, count_tokens: CountTokens | None = None
+) -> pd.DataFrame:
     """The curated personas of both splits, with what the expectations need beside them.
 
     `file`, `normalised_text`, `chat_marker`; `instruction` and `exclusion` (what permix.personas.checks finds; null
     where it finds nothing, and in personas that the profile accepts by name); `overlap_with_eval` (Jaccard with the
-    nearest eval persona, null for eval personas themselves); `kind_is_trained` (whether a training persona has it).
+    nearest eval persona, null for eval personas themselves and where it is far below `settings.near_duplicate`);
+    `kind_is_trained` (whether a training persona has it); `kind_in_split` (as in `train: expert`); with `count_tokens`
+    also `tokens`.
     """
+    import pandas as pd
+
     frame = _frame(directory)
     if "text" in frame:
         texts = frame["text"].fillna("")
         frame["normalised_text"] = [" ".join(words(text)) for text in texts]
         frame["chat_marker"] = texts.map(markers.find).astype("object")
         _add_hits(frame, texts, settings)
+        if count_tokens is not None:
+            frame["tokens"] = count_tokens(texts.tolist())
         sets = [frozenset(words(text)) for text in texts]
         held_out = [found for found, file in zip(sets, frame["file"], strict=True) if file == "eval"]
-        frame["overlap_with_eval"] = [
-            max((jaccard(found, other) for other in held_out), default=0.0) if file == "train" else None
-            for found, file in zip(sets, frame["file"], strict=True)
+        index = NearIndex(held_out, settings.near_duplicate / 2)
+        nearest = [
+            found[0] if file == "train" and (found := index.nearest(own)) else None
+            for own, file in zip(sets, frame["file"], strict=True)
         ]
+        # Numbers also where none is near, and all are null.
+        frame["overlap_with_eval"] = pd.Series(nearest, dtype="float64")
     if "kind" in frame:
+        frame["kind_in_split"] = frame["file"] + ": " + frame["kind"]
         frame["kind_is_trained"] = frame["kind"].isin(frame.loc[frame["file"] == "train", "kind"])
     return frame
 
@@ -154,10 +202,13 @@ def _named(found: list[list[Hit]]) -> list[str | None]:
     return ["; ".join(map(str, hits)) or None for hits in found]
 
 
-def _frame(directory: Path) -> pd.DataFrame:
+def _frame(directory: Path, without: str = "") -> pd.DataFrame:
     import pandas as pd
+    import pyarrow.parquet as pq
 
+    files = {split: directory / f"{split}.parquet" for split in ("train", "eval")}
+    columns = [name for name in pq.read_schema(files["train"]).names if name != without]
     return pd.concat(
-        [pd.read_parquet(directory / f"{split}.parquet").assign(file=split) for split in ("train", "eval")],
+        [pd.read_parquet(file, columns=columns).assign(file=split) for split, file in files.items()],
         ignore_index=True,
     )

@@ -19,15 +19,19 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.context import TaskRunContext
 
 from permix.config import PersonaSettings, ProblemSettings, digest
 from permix.curation.markers import model_markers
 from permix.curation.report import markdown_table
+from permix.curation.tokens import token_counter
 from permix.reference import finish
+from permix.report.data_facts import read_set
+from permix.report.data_page import DATA_REPORT, data_page
 from permix.workspace import workspace
 from tasks import expectations
+from tasks.artifact_link import artifact_link
 from tasks.expectations import persona_expectations, persona_frame, problem_expectations, problem_frame
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
 from tasks.tracking import tracked_stage
@@ -35,6 +39,8 @@ from tasks.tracking import tracked_stage
 if TYPE_CHECKING:
     import pandas as pd
 
+KINDS_FILE = Path(__file__).with_name("kind_expectation.py")
+"""By its path: its import would be Great Expectations'."""
 SHOWN_IDS = 10
 """Offending rows named in a message; all of them are in the JSON results."""
 
@@ -87,8 +93,8 @@ def _validation_key(
     persona_settings: PersonaSettings,
     base: str,
 ) -> str:
-    sources = [Path(str(file)).read_text(encoding="utf-8") for file in (__file__, expectations.__file__)]
-    code = (code_digest("curation", "problems", "personas"), *sources)
+    sources = [Path(str(file)).read_text(encoding="utf-8") for file in (__file__, expectations.__file__, KINDS_FILE)]
+    code = (code_digest("curation", "problems", "personas", "report"), *sources)
     return digest("validate", problems.digest, personas.digest, problem_settings, persona_settings, base, *code)
 
 
@@ -110,16 +116,18 @@ def validate(
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     with tracked_stage("validate") as run_id:
-        markers = model_markers(base)
+        markers, count_tokens = model_markers(base), token_counter(base)
         frames = {
-            "problems": problem_frame(Path(problems.path), markers),
-            "personas": persona_frame(Path(personas.path), persona_settings, markers),
+            "problems": problem_frame(Path(problems.path), markers, count_tokens),
+            "personas": persona_frame(Path(personas.path), persona_settings, markers, count_tokens),
         }
         suites = {
-            "problems": problem_expectations(problem_settings),
-            "personas": persona_expectations(persona_settings),
+            "problems": problem_expectations(problem_settings, tokens=count_tokens is not None),
+            "personas": persona_expectations(persona_settings, tokens=count_tokens is not None),
         }
         findings = check(frames, suites, directory)
+        sets = [read_set("problems", problems.reference), read_set("personas", personas.reference)]
+        (directory / DATA_REPORT).write_text(data_page(sets), encoding="utf-8")
         _report(findings, directory)
         faults = [finding for finding in findings if finding.critical and not finding.success]
         if faults:
@@ -218,4 +226,10 @@ def _report(findings: Sequence[Finding], directory: Path) -> None:
     (directory / "validation.md").write_text(report, encoding="utf-8")
     mlflow.log_artifacts(str(directory), "validation")
     create_markdown_artifact(report, key="validation", description="Great Expectations on the curated sets")
+    for key, file, what in (
+        ("data-report", DATA_REPORT, "The data of this run: counts, lengths, kinds, overlaps, rejected rows"),
+        ("data-docs", "data_docs/index.html", "Great Expectations' Data Docs of the curated sets"),
+    ):
+        link = artifact_link(f"validation/{file}")
+        create_link_artifact(link, link_text=file, key=key, description=f"{what}. On disk: `{directory / file}`")
     get_run_logger().info("validation: %s", ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))

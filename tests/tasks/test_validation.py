@@ -12,6 +12,7 @@ import pytest
 from permix.config import OrganismPersonas, OrganismProblems, PersonaSettings, ProblemSettings
 from permix.curation.markers import Markers, model_markers
 from permix.curation.rejects import Curation
+from permix.curation.tokens import token_counter
 from permix.personas import Persona, save_personas
 from permix.personas.library import library_personas
 from permix.personas.sources import read_personas
@@ -148,6 +149,28 @@ def test_a_bad_persona_is_named(tmp_path: Path, row: Persona, expectation: str) 
     ((found, ids),) = failed(check_personas(tmp_path, [*PERSONAS, row])).items()
     assert found.startswith(expectation)
     assert ids == ("x",)
+
+
+def test_each_split_must_hold_enough_of_each_kind_that_the_profile_names(tmp_path: Path) -> None:
+    settings = PersonaSettings(minimum={"expert": 2, "adverse": 9, "neutral": 1})
+    reference = save_personas(Curation(PERSONAS, []), tmp_path / "personas")
+    frame = persona_frame(Path(reference.path), settings, Markers())
+    findings = check({"personas": frame}, {"personas": persona_expectations(settings)}, tmp_path)
+    assert not [finding for finding in findings if finding.broken]
+    (short,) = [finding for finding in findings if not finding.success]
+    assert short.expectation == "each split holds enough personas of each kind"
+    # The world has 16 and 8 adverse personas, 4 and 2 experts, and none that is neutral.
+    assert short.observed == "eval: adverse: 8 of 9, eval: neutral: 0 of 1, train: neutral: 0 of 1"
+
+
+def test_lengths_count_in_the_models_own_tokens(tmp_path: Path) -> None:
+    # "What is 3 + 4?" is six of the organism's tokens: one a word, a number or a sign.
+    reference = save_problems(Curation(PROBLEMS, []), tmp_path / "problems")
+    frame = problem_frame(Path(reference.path), Markers(), token_counter("organism"))
+    for most, outcome in ((6, {}), (5, {"no row is empty or too long in the model's own tokens"})):
+        suite = problem_expectations(ProblemSettings(max_question_tokens=most), tokens=True)
+        found = failed(check({"problems": frame}, {"problems": suite}, tmp_path / str(most)))
+        assert found.keys() == set(outcome)
 
 
 def test_what_a_person_accepts_by_name_passes(tmp_path: Path) -> None:
