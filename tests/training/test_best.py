@@ -18,12 +18,12 @@ from permix.training.spec import TrainingSpec
 
 
 class Ruining(Bookkeeping):
-    """After step 6 the learning rate is a thousand times what it should be."""
+    """From step 16 on the learning rate is a thousand times what it should be."""
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, optimizer: Any = None, **_: Any
     ) -> None:
-        if state.global_step >= 6:
+        if state.global_step >= 16:
             for group in optimizer.optimizer.param_groups:
                 group["lr"] = 1000 * args.learning_rate
 
@@ -33,17 +33,25 @@ def test_a_run_whose_later_steps_are_ruined_keeps_an_earlier_policy(
     spec: Callable[..., TrainingSpec], monkeypatch: pytest.MonkeyPatch, decoding: str
 ) -> None:
     monkeypatch.setattr(child, "Bookkeeping", Ruining)
-    told = spec(arm="sft", steps=10, save_every=4, probe_every=3, probe_problems=12, probe_decoding=decoding)
+    told = spec(
+        arm="sft",
+        steps=26,
+        learning_rate=5e-3,
+        save_every=10,
+        probe_every=8,
+        probe_problems=12,
+        probe_decoding=decoding,
+    )
     problems, personas = (
         load_problems(Path(told.problems), "train"),
         load_personas(Path(told.personas), "train"),
     )
     reference = child.train(told, problems, personas)
     probes = {probe.step: probe for probe in read_probes(told.files.probes)}
-    assert list(probes) == [0, 3, 6, 9, 10]
-    assert probes[10].mean < probes[6].mean, "it was ruined"
+    assert list(probes) == [0, 8, 16, 24, 26]
+    assert probes[26].mean < 0.5 * probes[16].mean, f"it was ruined: {probes}"
     kept = facts(reference)
-    assert kept["kept_step"] in (3, 6)
+    assert kept["kept_step"] in (8, 16)
     assert kept["kept_why"].startswith(
         f"step {kept['kept_step']} solved most held-out problems of 5 probes (12 problems"
     )
