@@ -7,8 +7,9 @@ the pinned datasets cannot.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from permix.config.hub import HubDataset
@@ -45,23 +46,33 @@ def read_hub(source: HubDataset, columns: Sequence[str]) -> Iterator[Row | BadRo
 
 
 def load_hub(source: HubDataset) -> Any:
-    """The dataset's split, mapped from the cache. Raises SourceError where it cannot be had, with the way to get it."""
+    """The dataset's split, mapped from the cache. Raises SourceError where it, or its commit, cannot be had."""
     from datasets import load_dataset
 
     try:
-        return load_dataset(source.dataset, source.subset, split=source.hub_split, revision=source.revision)
+        dataset = load_dataset(source.dataset, source.subset, split=source.hub_split, revision=source.revision)
     except (OSError, ValueError) as error:
         get = f"hf download --repo-type dataset {source.dataset}, or load it once with HF_HUB_OFFLINE unset"
         raise SourceError(
             f"{source.dataset} (subset {source.subset or 'default'}, split {source.hub_split}): {error}\n"
             f"It must be in the cache (HF_HOME, HF_DATASETS_CACHE) or to be downloaded: {get}."
         ) from error
+    commit = _commit(dataset)
+    if re.fullmatch("[0-9a-f]{40}", source.revision or "") and commit != source.revision:
+        # Without the hub, datasets takes the latest that it finds, whatever it was asked for.
+        raise SourceError(
+            f"{source.dataset}: in the cache is the commit {commit}, not {source.revision}; "
+            "load that one once with HF_HUB_OFFLINE unset, or name the other in revision"
+        )
+    return dataset
 
 
 def hub_fingerprint(source: HubDataset) -> str:
-    """What tells one version of a dataset from another: part of the key of a stage that reads it."""
+    """What tells one version of a dataset from another: its commit, its split and how many rows that holds."""
     dataset = load_hub(source)
-    checksums = {file: found.get("checksum") for file, found in (dataset.info.download_checksums or {}).items()}
-    return json.dumps(
-        [dataset._fingerprint, str(dataset.info.version), dataset.num_rows, sorted(checksums.items(), key=str)]
-    )
+    return f"{_commit(dataset)}/{source.subset or 'default'}/{source.hub_split}/{dataset.num_rows}"
+
+
+def _commit(dataset: Any) -> str:
+    """The commit that the cached files were made from: the name of their directory."""
+    return Path(dataset.cache_files[0]["filename"]).parent.name
