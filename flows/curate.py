@@ -16,6 +16,8 @@ from permix.curation.rejects import TooManyRejectedError, table, text_table
 from permix.curation.rows import SourceError
 from permix.reference import facts
 from tasks.curation import curate_personas, curate_problems
+from tasks.difficulty import NothingInBandError, keep_band
+from tasks.organism import make_base
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
 from tasks.validation import ValidationFailedError, validate
@@ -35,6 +37,8 @@ def curate(profile: Profile = Profile()) -> Curated:  # noqa: B008 - frozen, and
     with tracked_flow(profile):
         problems = run_stage(curate_problems, profile.problems, profile.model.base)
         personas = run_stage(curate_personas, profile.personas, profile.model.base)
+        if profile.problems.difficulty is not None:
+            problems = run_stage(keep_band, profile, run_stage(make_base, profile), problems)
         run_stage(validate, problems, personas, profile.problems, profile.personas, profile.model.base)
     return Curated(problems, personas)
 
@@ -51,6 +55,6 @@ def summary(curated: Curated) -> str:
 if __name__ == "__main__":
     try:
         print(summary(curate(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))))
-    except (SourceError, TooManyRejectedError, ValidationFailedError) as error:
+    except (NothingInBandError, SourceError, TooManyRejectedError, ValidationFailedError) as error:
         # Prefect has logged where it came from; the last thing on the screen is what to mend.
         sys.exit(f"\n{error}")

@@ -17,7 +17,14 @@ from permix.config.personas import (
     PersonaSettings,
     PersonaSource,
 )
-from permix.config.problems import FileProblems, HubProblems, OrganismProblems, ProblemSettings, ProblemSource
+from permix.config.problems import (
+    DifficultySettings,
+    FileProblems,
+    HubProblems,
+    OrganismProblems,
+    ProblemSettings,
+    ProblemSource,
+)
 from permix.config.profile import Profile
 from permix.config.promotion import PromotionSettings
 from permix.config.read import ProfileError, load_profile, parse_profile, with_overrides
@@ -29,6 +36,7 @@ from permix.config.training import Arm, LoraSettings, Mixing, PersonaWeights, Tr
 __all__ = [
     "ARMS",
     "Arm",
+    "DifficultySettings",
     "EvaluationSettings",
     "FilePersonas",
     "FileProblems",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from permix.config.hub import HubDataset
 from permix.config.section import SOURCE_NAME, Section
@@ -61,6 +61,23 @@ class HubProblems(ProblemColumns, HubDataset):
 ProblemSource = Annotated[OrganismProblems | FileProblems | HubProblems, Field(discriminator="kind")]
 
 
+class DifficultySettings(Section):
+    """Which training problems are neither too hard nor too easy for the base model, by how often it solves them."""
+
+    low: float = Field(0.0, ge=0, lt=1)
+    """A problem is too hard whose share of right completions is not above this; at 0: one that is never solved."""
+    high: float = Field(1.0, gt=0, le=1)
+    """A problem is too easy whose share is not below this; at 1: one that is always solved."""
+    samples: int = Field(8, ge=2)
+    """Completions of the base for each problem, without a persona, drawn as in training."""
+
+    @model_validator(mode="after")
+    def _band(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        return self
+
+
 class ProblemSettings(Section):
     """Where problems come from and what they must satisfy."""
 
@@ -75,5 +92,7 @@ class ProblemSettings(Section):
     is rejected; null keeps near-copies."""
     overlap_ngram: int = Field(8, ge=2)
     """A training problem that shares a run of this many words with an eval problem is rejected as contaminated."""
+    difficulty: DifficultySettings | None = None
+    """Drop training problems that the base model solves too seldom or too often; null asks no model."""
     max_rejected_share: float = Field(0.2, ge=0, le=1)
     """Curation fails when a larger share of rows than this was rejected: a broken source, not a few bad rows."""

@@ -9,9 +9,18 @@ import pytest
 from prefect.artifacts import Artifact
 
 from flows.curate import curate, summary
-from permix.config import FilePersonas, PersonaSettings, Profile
+from permix.config import (
+    DifficultySettings,
+    FilePersonas,
+    OrganismSettings,
+    PersonaSettings,
+    ProblemSettings,
+    Profile,
+)
+from permix.curation.store import load_rejects
 from permix.personas import load_personas
 from permix.problems import load_problems
+from permix.reference import facts
 from tasks.validation import ValidationFailedError
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "workspace")
@@ -73,3 +82,30 @@ def test_a_failed_expectation_stops_the_flow_and_names_itself_and_the_rows(tmp_p
     assert not list((workspace / "validation").rglob("manifest.json")), "nothing that looks finished"
     artifacts = Path(str(validation.info.artifact_uri).removeprefix("file://")) / "validation"
     assert json.loads((artifacts / "personas.json").read_text())["success"] is False
+
+
+def test_what_the_base_always_or_never_solves_is_dropped_where_the_profile_asks(workspace: Path) -> None:
+    # A base of seconds, right now and then.
+    small = OrganismSettings(hidden_size=32, layers=1, heads=2, steps=150, batch_size=64, learning_rate=1e-2)
+    profile = Profile(
+        organism=small, problems=ProblemSettings(difficulty=DifficultySettings(low=0.25, high=0.75, samples=4))
+    )
+    curated = curate(profile)
+    manifest = facts(curated.problems.reference)
+    rates = manifest["pass_rates"]
+    train, held_out = (load_problems(Path(curated.problems.path), split) for split in ("train", "eval"))
+    assert sum(rates.values()) == 300 - len(held_out), "eval problems are left alone"
+    assert 0 < len(train) == rates["2 of 4"]
+    rejects = load_rejects(Path(curated.problems.path))
+    hard = {reject.share for reject in rejects if reject.reason == "too hard"}
+    easy = {reject.share for reject in rejects if reject.reason == "too easy"}
+    assert hard <= {0, 0.25}
+    assert easy <= {0.75, 1}
+    assert len(rejects) == sum(rates.values()) - len(train)
+    assert {run.data.tags.get("permix.stage") for run in runs()[1:]} >= {"base", "difficulty"}
+
+    wider = profile.problems.difficulty.model_copy(update={"low": 0.0})
+    again = curate(profile.model_copy(update={"problems": profile.problems.model_copy(update={"difficulty": wider})}))
+    stage = [run for run in runs() if run.data.tags.get("permix.stage") == "difficulty"][-1]
+    assert facts(again.problems.reference)["pass_rates"] == rates, "the same completions, not drawn again"
+    assert stage.data.metrics["in_band"] == rates["1 of 4"] + rates["2 of 4"]
