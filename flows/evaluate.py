@@ -19,7 +19,7 @@ from permix.config import Profile
 from permix.evaluation.scorecard import read_scorecard
 from permix.report.table import comparison_table
 from tasks.evaluation import copy_out, evaluate_policy, report_comparison
-from tasks.given import given_model
+from tasks.given import given_model, label_of
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
 
@@ -29,8 +29,8 @@ class Evaluated:
     """What was measured, and on what."""
 
     scorecards: dict[str, StageResult]
-    """By label: `base` and `candidate`, or `model`; scorecard.json, report.html and completions.parquet are in the
-    directory."""
+    """By label: `base` and `candidate`, or a given model's name; in the directory are scorecard.json, report.html and
+    completions.parquet."""
     problems: StageResult
     personas: StageResult
     models: dict[str, StageResult]
@@ -64,7 +64,8 @@ def evaluate(
             problems, personas = trained.problems, trained.personas
         else:
             # Before anything else is done: a misspelt name should not cost the curation.
-            models = {"model": given_model(model, served_model, profile.evaluation.server)}
+            given = given_model(model, served_model, profile.evaluation.server)
+            models = {label_of(model, given): given}
             curated = curate(profile)
             problems, personas = curated.problems, curated.personas
         scorecards = {

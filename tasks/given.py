@@ -63,6 +63,15 @@ def given_model(model: str, served_model: str | None = None, settings: ServerSet
     raise ValueError(f"no model directory {model}; give {FORMS}")
 
 
+def label_of(model: str, policy: StageResult) -> str:
+    """What reports call a given model: a part of its name, in the letters that Prefect's artifacts may have."""
+    known = served(policy)
+    named = known.model if known is not None else model.removeprefix("models:/")
+    if Path(named).is_dir():
+        named = Path(named).resolve().name
+    return re.sub(r"[^a-z0-9]+", "-", named.lower()).strip("-")[-40:].strip("-") or "model"
+
+
 def checkpoint(policy: StageResult) -> Path:
     """The directory of a stage's model: `policy/` in it for a training, else itself."""
     inner = Path(policy.path) / "policy"

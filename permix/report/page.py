@@ -22,6 +22,7 @@ from permix.report.template import TEMPLATES, probability, render, signed
 from permix.report.words import kind_name, persona_name
 
 REPORT = "report.html"
+FIDELITY = "fidelity in role-play"
 SHOWN_FAILURES = 5
 SHOWN_REPLIES = 4
 MUCH_CUT = 0.01
@@ -94,7 +95,7 @@ def page(evaluations: Mapping[str, Evaluation]) -> str:
         headline=headline(cards),
         differences=differences_table(differences, first),
         bars=bars(cards),
-        plane=plane(points(cards), "robustness: PSS", "fidelity in role-play", arrow=len(cards) > 1),
+        planes=_planes(cards),
         kinds=_kinds(cards),
         failures={label: _failures(label, evaluations) for label in evaluations},
         replies={label: replies(evaluation.answers, SHOWN_REPLIES) for label, evaluation in evaluations.items()},
@@ -114,6 +115,15 @@ def points(scorecards: Mapping[str, Scorecard]) -> list[Point]:
             floor=card.stability.noise_floor.value,
         )
         for m, (label, card) in enumerate(scorecards.items())
+    ]
+
+
+def kind_points(card: Scorecard, of: int) -> list[Point]:
+    """The kinds of personas as points: accuracy and fidelity in role-play, where that was measured; in colour `of`."""
+    return [
+        Point(kind_name(kind), score.accuracy, _exact(score.roleplay), of)
+        for kind, score in card.kinds.items()
+        if score.roleplay is not None
     ]
 
 
@@ -212,6 +222,21 @@ def _tiles(cards: Mapping[str, Scorecard], differences: Mapping[str, Mapping[str
             below = ""
         found.append(Tile(figure.title, figure.read(card), below))
     return found
+
+
+def _planes(cards: Mapping[str, Scorecard]) -> list[tuple[str, Markup]]:
+    """All models in one plane, then the kinds of personas of each, where their fidelity was measured."""
+    found = [("", plane(points(cards), "robustness: PSS", FIDELITY, arrow=len(cards) > 1))]
+    for m, (label, card) in enumerate(cards.items()):
+        if of_kinds := kind_points(card, colour(m, len(cards))):
+            name = "by kind of persona" if len(cards) == 1 else f"{label}, by kind of persona"
+            found.append((name, plane(of_kinds, "accuracy", FIDELITY)))
+    return found
+
+
+def _exact(value: float) -> Estimate:
+    """A figure whose interval nobody computed."""
+    return Estimate(value=value, low=value, high=value)
 
 
 def _kinds(cards: Mapping[str, Scorecard]) -> list[tuple[str, list[tuple[str, Scorecard]]]]:

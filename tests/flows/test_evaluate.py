@@ -31,7 +31,7 @@ COMPLETIONS = 6 * 21 * 2 + 6 + 20 * 2
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest organism, hardly trained."""
-    directory = tmp_path_factory.mktemp("model")
+    directory = tmp_path_factory.mktemp("tiny", numbered=False)
     train_base(TINY, 0, directory)
     return directory
 
@@ -48,7 +48,8 @@ def artifacts(run: mlflow.entities.Run) -> set[str]:
 def test_a_model_gets_a_scorecard_once(model: Path, workspace: Path) -> None:
     before = sorted(model.iterdir())
     evaluated = evaluate(PROFILE, str(model))
-    result = evaluated.scorecards["model"]
+    [(label, result)] = evaluated.scorecards.items()
+    assert label == "tiny"
     assert Path(result.path).parent == workspace / "evaluation"
     card = read_scorecard(result.path)
     answers = read_answers(result.path)
@@ -63,19 +64,19 @@ def test_a_model_gets_a_scorecard_once(model: Path, workspace: Path) -> None:
     assert artifacts(run) == {path.name for path in Path(result.path).iterdir()} == {
         "manifest.json", "scorecard.json", "report.html", "completions.parquet", "personas.png", "plane.png"
     }  # fmt: skip
-    for key in ("scorecard-model", "personas-model"):
+    for key in (f"scorecard-{label}", f"personas-{label}"):
         assert Artifact.get(key) is not None, key
-    assert f"runs/{run.info.run_id}/artifacts/report.html" in str(Artifact.get("scorecard-model").data)  # type: ignore[union-attr]
+    assert f"runs/{run.info.run_id}/artifacts/report.html" in str(Artifact.get(f"scorecard-{label}").data)  # type: ignore[union-attr]
     assert evaluated.comparison is None
 
     assert evaluate(PROFILE, str(model)) == evaluated
     assert len(stage_runs()) == 1, "the second time nothing is generated"
     shutil.rmtree(result.path)
-    again = evaluate(PROFILE, str(model)).scorecards["model"]
+    again = evaluate(PROFILE, str(model)).scorecards[label]
     assert (again.path, again.digest) == (result.path, result.digest), "made again, it is the same"
     assert stage_runs()[-1].data.metrics["completions_generated"] == 0, "a killed evaluation goes on from what it has"
     finer = PROFILE.model_copy(update={"evaluation": PROFILE.evaluation.model_copy(update={"samples": 3})})
-    assert evaluate(finer, str(model)).scorecards["model"].digest != result.digest
+    assert evaluate(finer, str(model)).scorecards[label].digest != result.digest
     assert stage_runs()[-1].data.metrics["completions_generated"] == 6 * 21, "only the third samples"
 
 

@@ -48,7 +48,7 @@ def test_a_checkpoint_of_another_kind_and_a_server_are_evaluated_without_any_tra
     out = tmp_path / "out"
     evaluated = evaluate(PROFILE, str(foreign_model(tmp_path / "foreign")), out=str(out))
     card = Scorecard.model_validate_json((out / SCORECARD).read_text(encoding="utf-8"))
-    assert card == read_scorecard(evaluated.scorecards["model"].path)
+    assert card == read_scorecard(evaluated.scorecards["foreign"].path)
     assert {path.name for path in out.iterdir()} == {"scorecard.json", "report.html", "completions.parquet"}
     assert len(read_answers(out)) == 3 * 21 + 3 + 20
     assert card.cut > 0.9, "it babbles"
@@ -62,7 +62,7 @@ def test_a_checkpoint_of_another_kind_and_a_server_are_evaluated_without_any_tra
     monkeypatch.setenv("MY_KEY", "sk-secret")
     with caplog.at_level(logging.DEBUG), serving(solves, models=[{"id": "sums", "object": "model"}]) as url:
         evaluated = evaluate(PROFILE, url, out=str(out))
-    card = read_scorecard(evaluated.scorecards["model"].path)
+    card = read_scorecard(evaluated.scorecards["sums"].path)
     assert card.stability.neutral.value == card.stability.best.value == 1
     assert card.stability.worst.value == 0
     assert re.search("confused", card.stability.worst_persona)

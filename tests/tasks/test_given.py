@@ -11,7 +11,8 @@ import pytest
 from loopback import said, serving
 
 from permix.config import ServerSettings
-from tasks.given import SERVED, checkpoint, given_model, served, where
+from tasks.given import SERVED, checkpoint, given_model, label_of, served, where
+from tasks.stage import StageResult
 
 
 def model(root: Path, weights: str = "a") -> Path:
@@ -26,6 +27,20 @@ def test_a_directory_is_known_by_its_files(tmp_path: Path) -> None:
     assert one.digest == copy.digest != other.digest
     assert where(one) == str(tmp_path / "a1")
     assert served(one) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "label"),
+    [
+        ("models:/permix-organism@champion", "permix-organism-champion"),
+        ("models:/Big_One/3", "big-one-3"),
+        ("Qwen/Qwen2.5-7B", "qwen-qwen2-5-7b"),
+        ("/tmp/", "tmp"),
+    ],
+)
+def test_what_reports_call_it_fits_prefect(model: str, label: str) -> None:
+    given = StageResult(stage="given", path="/nowhere", digest="", mlflow_run_id="")
+    assert label_of(model, given) == label
 
 
 def test_a_trainings_model_is_its_policy_and_any_other_is_itself(tmp_path: Path) -> None:
@@ -74,6 +89,7 @@ def test_a_served_model_is_known_by_its_address_its_name_and_what_the_server_say
     assert "created" not in known.described, "vLLM makes it anew at every request"
     assert given.reference.exists()
     assert where(given) == f"llama at {url}, asked on {known.date}"
+    assert label_of(url, given) == "llama"
     assert json.loads(given.reference.file(SERVED).read_text(encoding="utf-8"))["date"] == known.date
 
 
