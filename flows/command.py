@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from prefect import Flow
 
 from permix.config import Profile
+from permix.guard import guarded
 
 T = TypeVar("T")
 
@@ -31,7 +33,9 @@ def run_as_command(flow: Flow[..., T]) -> T:
     profile = Profile.model_validate_json(Path(file).read_text(encoding="utf-8"))
     parameters: dict[str, Any] = dict(argument.split("=", 1) for argument in arguments)
     try:
-        state: Any = flow(profile, **parameters, return_state=True)
+        with guarded() as mark:
+            os.environ.update(mark)
+            state: Any = flow(profile, **parameters, return_state=True)
     except KeyboardInterrupt:
         sys.exit(f"\ninterrupted; {AGAIN}")
     if not state.is_completed():

@@ -22,6 +22,7 @@ import psutil
 import tenacity
 from rich.console import Console
 
+from permix.guard import guarded
 from permix.servers import HOST, mlflow_server, prefect_server
 
 POOL = "permix"
@@ -80,7 +81,10 @@ def up(root: Path, environment: Mapping[str, str], prefect_port: int, mlflow_por
     for each in STOPPING:
         signal.signal(each, _exit)
     console.print("starting a Prefect server, an MLflow server and a worker (about a minute) ...")
-    with _everything(root, environment, prefect_port, mlflow_port) as children:
+    with (
+        guarded() as mark,
+        _everything(root, {**environment, **mark}, prefect_port, mlflow_port) as children,
+    ):
         exports = "\n".join(f"  export {key}={value}" for key, value in _addresses(prefect_port, mlflow_port).items())
         prefect = Path(sys.executable).parent / "prefect"
         console.print(
