@@ -1,4 +1,4 @@
-"""Every failure of a problem row, as data: `cases/bad_train.jsonl` and `bad_eval.jsonl` say what each row must get."""
+"""Every failure of a problem row, as data: the files in `cases` say what each row must get, and why."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ from pathlib import Path
 import pytest
 
 from permix.config import FileProblems, OrganismProblems, ProblemSettings
+from permix.curation.draft import draft
 from permix.curation.rejects import Curation, Reject
-from permix.problems import Problem
+from permix.curation.store import load_rejects
+from permix.problems import Problem, load_problems
 from permix.problems.curate import curate_problems
 from permix.problems.sources import read_problems
+from permix.problems.store import COLUMNS, write_problems
 
 CASES = Path(__file__).parent / "cases"
-FILES = {"train": CASES / "bad_train.jsonl", "eval": CASES / "bad_eval.jsonl"}
+SOURCES = {
+    "train": {"split": "train"},
+    "eval": {"split": "eval"},
+    "solved": {"split": "train", "solution": "solution", "without_gold": ["proof", "notfound"]},
+}
 
 
-def expected() -> dict[tuple[str, str], str]:
-    """What each row must get, by split and line number; read off the raw line, for not every line is JSON."""
+def expected() -> dict[str, str]:
+    """What each row must get, by id; read off the raw line, for not every line is JSON."""
     found = {}
-    for split, file in FILES.items():
+    for name in SOURCES:
+        file = CASES / f"bad_{name}.jsonl"
         for number, line in enumerate(file.read_bytes().splitlines(), start=1):
             match = re.search(rb'"expect": "([^"]*)"', line)
             assert match, f"{file}, row {number} does not say what it must get"
-            found[split, str(number)] = match.group(1).decode()
+            found[f"{name}/{number}"] = match.group(1).decode()
     return found
 
 
@@ -37,18 +45,21 @@ def curated(rows: Iterable[Problem | Reject], settings: ProblemSettings | None =
 
 
 @pytest.fixture(scope="module")
-def curation() -> Curation[Problem]:
+def curation(tmp_path_factory: pytest.TempPathFactory) -> Curation[Problem]:
     # Without an id column, ids are line numbers: rows can be told apart even where their ids are the fault.
     sources = tuple(
-        FileProblems.model_validate({"kind": "file", "name": split, "path": str(file), "split": split})
-        for split, file in FILES.items()
+        FileProblems.model_validate({"kind": "file", "name": name, "path": str(CASES / f"bad_{name}.jsonl")} | settings)
+        for name, settings in SOURCES.items()
     )
-    return curated(read_problems(sources), ProblemSettings(sources=sources, max_question_chars=300))
+    settings = ProblemSettings(sources=sources, max_question_chars=300)
+    with draft(tmp_path_factory.mktemp("bad"), COLUMNS) as written:
+        write_problems(written, curate_problems(read_problems(sources), settings), near_duplicate=0.85)
+        home = Path(written.publish().path)
+    return Curation([*load_problems(home, "train"), *load_problems(home, "eval")], load_rejects(home))
 
 
 def test_each_row_gets_its_reason(curation: Curation[Problem]) -> None:
-    got = {(problem.split, problem.id.partition("/")[2]): "kept" for problem in curation.kept}
-    got |= {(reject.split, reject.id.partition("/")[2]): reject.reason for reject in curation.rejects}
+    got = {problem.id: "kept" for problem in curation.kept} | {reject.id: reject.reason for reject in curation.rejects}
     # An id can only repeat where the source has an id column: the next test.
     want = {row: "kept" if reason == "duplicate id" else reason for row, reason in expected().items()}
     assert got == want
