@@ -87,7 +87,7 @@ class ProblemSettings(Section):
     """Longer questions are rejected."""
     max_question_tokens: int = Field(1024, ge=1)
     """So are those of more tokens of the model, where its tokenizer is at hand."""
-    near_duplicate: float | None = Field(0.9, gt=0.4, lt=1)
+    near_duplicate: float | None = Field(0.8, gt=0.4, lt=1)
     """A problem that shares so much of its three-word runs (Jaccard) with an earlier one of its split, and its answer,
     is rejected; null keeps near-copies."""
     overlap_ngram: int = Field(8, ge=2)
