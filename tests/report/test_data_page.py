@@ -13,6 +13,7 @@ PROBLEMS = [
     *(Problem(f"m/{n}", f"What is {n} plus one?", str(n + 1), "m", "train", subject="Algebra") for n in range(1, 7)),
     Problem("h/1", "How many <b>corners</b> has a cube?", "8", "h", "eval", subject="Geometry", level="2"),
 ]
+RATES = {"0 of 2": 1, "1 of 2": 6, "2 of 2": 0}
 REJECTS = [
     Reject("m/7", "m", "train", "contaminated", "88% of its runs", "<script>alert(1)</script>", "h/1", 0.88),
     Reject("m/8", "m", "train", "contaminated", "40% of its runs", "How many corners?", "h/1", 0.4),
@@ -55,7 +56,10 @@ def test_the_page_is_one_file_and_text_is_never_markup(tmp_path: Path) -> None:
     facts = {"accepted": [accepted], "since": {"version": "f" * 64, "markdown": "### added: 1 <u>"}, "tokenizer": "x"}
     page = data_page(
         [
-            read_set("problems", save_problems(Curation(PROBLEMS, REJECTS), tmp_path / "problems", tokenizer="x")),
+            read_set(
+                "problems",
+                save_problems(Curation(PROBLEMS, REJECTS), tmp_path / "problems", tokenizer="x", pass_rates=RATES),
+            ),
             read_set("personas", save_personas(Curation(personas, []), tmp_path / "personas", **facts)),
         ]
     )
@@ -63,7 +67,15 @@ def test_the_page_is_one_file_and_text_is_never_markup(tmp_path: Path) -> None:
         assert mark not in page
     assert "&lt;script&gt;alert(1)" in page
     assert not re.search(r"(?:src|href)=|@import|url\(", page), "it asks for no other file"
-    for words in ("held-out problems", "by subject", "by kind", "shares 88%", "1 more rejected", "ffffffffffff"):
+    for words in (
+        "held-out problems",
+        "by subject",
+        "by kind",
+        "1 of 2",
+        "shares 88%",
+        "1 more rejected",
+        "ffffffffffff",
+    ):
         assert words in page
     assert "33% of m (train) was rejected" in page
     assert "1 of the personas are kept against a check" in page
