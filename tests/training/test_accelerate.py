@@ -15,6 +15,8 @@ import torch
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from safetensors.torch import load_file
 
+from permix.config import load_profile
+from permix.training.arguments import batches
 from permix.training.launch import TrainingFailed, train_in_child
 from permix.training.progress import Progress, read_progress
 from permix.training.spec import TrainingSpec
@@ -102,3 +104,15 @@ def test_accelerate_reads_its_configurations(file: Path) -> None:
     config = load_config_from_file(str(file))  # refuses unknown keys
     assert isinstance(config, ClusterConfig)
     assert config.num_processes >= config.num_machines
+
+
+@pytest.mark.parametrize("name", ["one_gpu", "one_node", "many_nodes"])
+def test_a_profile_and_its_launch_file_fit(name: str) -> None:
+    profile = load_profile(str(ROOT / "configs" / f"{name}.yaml"))
+    assert profile.training.launch is not None
+    config = load_config_from_file(str(ROOT / profile.training.launch))
+    assert config is not None
+    # A step can be shared out among the processes, and leaves each as many passes as fit.
+    shares = batches(profile.training, config.num_processes)
+    assert shares["per_device_train_batch_size"] == profile.training.micro_batch
+    assert shares["gradient_accumulation_steps"] >= 1
