@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from permix.curation.rejects import Curation, Reject, TooManyRejectedError, check_rejected_share, table
+from permix.curation.rejects import (
+    Curation,
+    Reject,
+    TooManyRejectedError,
+    check_rejected_share,
+    reason_counts,
+    some_of_each,
+    table,
+)
 from permix.problems import Problem
 
 
@@ -35,3 +43,19 @@ def test_a_small_broken_source_does_not_hide_behind_a_large_one() -> None:
 
 def test_a_share_at_the_limit_passes() -> None:
     check_rejected_share(curation({"a": 4}, {"a": 1}).counts(), 0.2, "k")
+
+
+def test_some_of_each_reason_are_those_with_the_greatest_share_and_of_equals_the_first() -> None:
+    shares = {"a/1": 0.2, "a/2": 0.9, "a/3": 0.5, "a/4": 0.9, "a/5": 0.9}
+    rejects = [Reject(id_, "a", "train", "contaminated", "", "q", "b", share) for id_, share in shares.items()]
+    rejects += [Reject(f"a/{n}", "a", "train", "no gold", "", "q") for n in (7, 8, 9)]
+    found = some_of_each(rejects, 2)
+    assert {reason: [row.id for row in rows] for reason, rows in found.items()} == {
+        "contaminated": ["a/2", "a/4"],
+        "no gold": ["a/7", "a/8"],
+    }
+
+
+def test_reasons_are_counted_over_all_sources() -> None:
+    counts = [{"rejected": {"no gold": 1, "duplicate": 2}}, {"rejected": {"no gold": 3}}]
+    assert reason_counts(counts) == {"duplicate": 2, "no gold": 4}

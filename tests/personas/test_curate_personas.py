@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,22 @@ def test_only_the_wording_can_be_accepted() -> None:
 def test_accepting_what_is_not_there_is_refused_with_the_nearest() -> None:
     with pytest.raises(SourceError, match=r"personas.accept names 'hub/l' \(did you mean 'hub/[12]'\?\)"):
         curate_personas([NEWTON, POET], PersonaSettings(accept=("hub/l",)))
+
+
+def test_a_minimum_of_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(SourceError, match="personas.minimum names the kind 'experts'; kinds: neutral, expert"):
+        curate_personas([POET], PersonaSettings(minimum={"experts": 1}))
+
+
+def test_length_counts_in_the_models_own_tokens() -> None:
+    def letters(texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+    result = curate_personas(
+        [POET, replace(POET, id="hub/3", text="You are a baker.")], PersonaSettings(max_tokens=15), None, letters
+    )
+    assert result.kept == [POET]
+    assert [reject.detail for reject in result.rejects] == ["16 of the model's tokens; at most 15"]
 
 
 def test_the_organisms_personas_are_all_kept_and_come_back_whole(tmp_path: Path) -> None:
