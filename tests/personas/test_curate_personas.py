@@ -93,7 +93,7 @@ def test_accepting_what_is_not_there_is_refused_with_the_nearest() -> None:
 
 
 def test_a_minimum_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(SourceError, match="personas.minimum names the kind 'experts'; kinds: neutral, expert"):
+    with pytest.raises(SourceError, match=r"personas.minimum names the kind 'experts'; kinds: neutral, expert"):
         curate_personas([POET], PersonaSettings(minimum={"experts": 1}))
 
 
