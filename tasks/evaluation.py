@@ -19,6 +19,7 @@ from prefect.context import TaskRunContext
 from permix.config import Profile, digest
 from permix.evaluation.answers import COMPLETIONS, write_answers
 from permix.evaluation.evaluate import make_scorecard
+from permix.evaluation.fidelity import with_judges
 from permix.evaluation.protocol import make_protocol
 from permix.evaluation.scorecard import SCORECARD, Scorecard, write_scorecard
 from permix.personas import load_personas
@@ -30,7 +31,8 @@ from permix.servers import HOST, MLFLOW_PORT
 from permix.workspace import workspace
 from tasks.answering import ask_model, run_model
 from tasks.given import where
-from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
+from tasks.judging import asked, judge_policy, judging_key, read_figures
+from tasks.stage import STAGE_OPTIONS, StageResult, code_digest, run_stage
 from tasks.tracking import git_commit, tracked_stage
 
 UNHEARD = (
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 def evaluation_key(profile: Profile, policy: StageResult, problems: StageResult, personas: StageResult) -> str:
     """Digest of what a scorecard depends on. The label is not part of it: a model asked the same is the same."""
     inputs = [policy.digest, problems.digest, personas.digest]
+    if profile.evaluation.judging is not None:
+        inputs.append(judging_key(profile, policy))
     code = code_digest("generation", "evaluation", "report", "verifier", "organism", "personas", "problems")
     return digest("evaluate", profile.evaluation, profile.seed, inputs, code)
 
@@ -59,6 +63,8 @@ def evaluate_policy(
 ) -> StageResult:
     """Stability and fidelity of a model into `evaluation/<key12>`; `label` names it in reports.
 
+    Where the profile has judges, they are asked first (`judge policy`, a stage of its own).
+
     A label (`base`, `candidate`) is of lower-case letters, digits and dashes, for Prefect's sake.
 
     The model is the policy's directory, `policy/` in it, or what the directory says is served. Raises ValueError where
@@ -66,6 +72,8 @@ def evaluate_policy(
     """
     with tracked_stage(f"evaluate_{label}") as run_id:
         mlflow.set_tags({"permix.model": policy.digest, "permix.label": label})
+        judging = profile.evaluation.judging
+        judged = None if judging is None else run_stage(judge_policy, profile, policy, label)
         protocol = make_protocol(
             load_problems(Path(problems.path), "eval"),
             load_personas(Path(personas.path), "eval"),
@@ -79,6 +87,8 @@ def evaluate_policy(
         scorecard = make_scorecard(answers, protocol, profile.evaluation, model=policy.digest)
         if not model.organism:
             scorecard = _unheard(scorecard)
+        if judging is not None and judged is not None:
+            scorecard = with_judges(scorecard, read_figures(judged), asked(judging))
         evaluation = Evaluation(
             scorecard,
             answers,

@@ -1,7 +1,8 @@
 """Fidelity: how well a persona is kept, in role-play and while solving problems.
 
-The judge is the organism's (`permix.organism.voice`): it counts the words that the organism's world gives to each
-role, so it is deterministic and knows those roles only. Other personas are reported as not measured.
+By default the judge is the organism's (`permix.organism.voice`): it counts the words that the organism's world gives
+to each role, so it is deterministic and knows those roles only. Other personas are reported as not measured. Where a
+profile configures judges (`evaluation.judging`), they score role-play by PersonaGym's protocol instead.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from permix.config import digest
 from permix.evaluation.answers import Answer
 from permix.evaluation.intervals import mean_estimate
-from permix.evaluation.scorecard import Estimate, Fidelity
+from permix.evaluation.judged import HIGHEST, LOWEST, PersonaGymScore
+from permix.evaluation.scorecard import Fidelity, Scorecard
+from permix.evaluation.value import Estimate
 from permix.organism.voice import SOLVING_SLOTS, voice_score
 from permix.organism.world import VOICES
 from permix.personas.schema import Persona
@@ -66,3 +70,39 @@ def measure_fidelity(
         solving=over_personas("problem"),
         note=note,
     )
+
+
+def with_judges(scorecard: Scorecard, figures: PersonaGymScore, asked: str) -> Scorecard:
+    """The scorecard with fidelity in role-play as judges scored it, on a scale from 0 to 1: (PersonaScore - 1) / 4.
+
+    `asked` is the digest of the questions, rubrics and judges, which become a part of the protocol: fidelities that
+    were judged in another way do not compare.
+    """
+    judges = " and ".join(figures.judges)
+    fidelity = Fidelity(
+        judge=f"PersonaGym's protocol, judged by {judges}",
+        personas=len(figures.personas),
+        roleplay=None if figures.persona_score is None else _as_share(figures.persona_score),
+        solving=scorecard.fidelity.solving,
+        note=_left_out(figures),
+        judged=figures,
+    )
+    return scorecard.model_copy(update={"fidelity": fidelity, "protocol": digest(scorecard.protocol, asked)})
+
+
+def _as_share(score: Estimate) -> Estimate:
+    return Estimate(**{end: (value - LOWEST) / (HIGHEST - LOWEST) for end, value in score.model_dump().items()})
+
+
+def _left_out(figures: PersonaGymScore) -> str:
+    if not figures.unscored:
+        return ""
+    unread = ", ".join(f"{name} {report.unparsed_rate:.1%}" for name, report in figures.judges.items())
+    note = (
+        f"{figures.unscored} of {figures.questions} replies are left out, because not every judge gave them a score "
+        f"that can be read (without one: {unread})"
+    )
+    if figures.persona_score is None:
+        return f"{note}; no persona has a scored reply in each of the five tasks"
+    lost = len(figures.personas_left_out)
+    return f"{note}, and {lost} personas that have none left in some task" if lost else note

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,10 +53,17 @@ class Benchmark:
         """Equal for two sets that ask and judge the same."""
         return digest([asdict(question) for question in self.questions], dict(self.rubrics))
 
-    def of(self, personas: int) -> Benchmark:
-        """The questions of the first so many personas; all, where there are fewer."""
-        names = list(dict.fromkeys(question.persona for question in self.questions))[:personas]
-        return Benchmark(tuple(q for q in self.questions if q.persona in names), self.rubrics)
+    def of(self, personas: int, questions_per_task: int | None = None) -> Benchmark:
+        """The first so many questions of each task of the first so many personas; all, where there are fewer."""
+        names = dict.fromkeys(list(dict.fromkeys(question.persona for question in self.questions))[:personas])
+        taken: Counter[tuple[str, str]] = Counter()
+        kept = []
+        for question in self.questions:
+            taken[question.persona, question.task] += 1
+            number = taken[question.persona, question.task]
+            if question.persona in names and (questions_per_task is None or number <= questions_per_task):
+                kept.append(question)
+        return Benchmark(tuple(kept), self.rubrics)
 
     def rubric(self, question: Question, response: str, examples: str) -> str:
         """What a judge of the response is asked; `examples` are example responses for each score."""

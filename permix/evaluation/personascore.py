@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from permix.evaluation.intervals import bootstrap_weights, estimate
+from permix.evaluation.intervals import mean_estimate
 from permix.evaluation.judged import HIGHEST, LOWEST, Agreement, JudgeReport, PersonaGymScore
 from permix.evaluation.judging import Judgement
 from permix.evaluation.personagym import TASKS, Question
+from permix.evaluation.value import Estimate
 
 
 def persona_score(
@@ -20,8 +21,10 @@ def persona_score(
 ) -> PersonaGymScore:
     """The figures from every judge's score of every reply.
 
-    Raises ValueError where a judge lacks a reply or has it twice, or where no persona has scores in all five tasks.
+    Raises ValueError where there are none, or a judge lacks a reply or has it twice.
     """
+    if not judgements:
+        raise ValueError("there are no judgements, so there is no PersonaScore")
     judges = list(dict.fromkeys(judgement.judge for judgement in judgements))
     questions = list(dict.fromkeys(judgement.question for judgement in judgements))
     given = {(judgement.question, judgement.judge): judgement for judgement in judgements}
@@ -29,20 +32,12 @@ def persona_score(
         raise ValueError(f"{len(judgements)} scores for {len(questions)} replies × {len(judges)} judges: need one each")
     scores = np.array([[_number(given[question, judge]) for judge in judges] for question in questions], dtype=float)
     # The mean of a row is not a number where one judge is missing.
-    means = dict(zip(questions, scores.mean(axis=1), strict=True)) if judgements else {}
-    table = _table(means)
+    table = _table(dict(zip(questions, scores.mean(axis=1), strict=True)))
     whole = {name: tasks for name, tasks in table.items() if np.isfinite(tasks).all()}
-    if not whole:
-        raise ValueError("no persona has a scored reply in each of the five tasks, so there is no PersonaScore")
-    cells = np.stack(list(whole.values()))
-    resampled = bootstrap_weights(len(cells), resamples, np.random.default_rng(seed)) @ cells
-    bounds = (float(LOWEST), float(HIGHEST))
+    score, by_task = _estimates(np.stack(list(whole.values())), resamples, confidence, seed) if whole else (None, {})
     return PersonaGymScore(
-        persona_score=estimate(float(cells.mean()), resampled.mean(axis=1), confidence, bounds),
-        tasks={
-            task: estimate(float(cells[:, i].mean()), resampled[:, i], confidence, bounds)
-            for i, task in enumerate(TASKS)
-        },
+        persona_score=score,
+        tasks=by_task,
         personas={name: float(tasks.mean()) for name, tasks in whole.items()},
         personas_left_out=tuple(name for name in table if name not in whole),
         questions=len(questions),
@@ -55,6 +50,18 @@ def persona_score(
         },
         agreement=_agreement(scores) if len(judges) > 1 else None,
     )
+
+
+def _estimates(
+    cells: NDArray[Any], resamples: int, confidence: float, seed: int
+) -> tuple[Estimate, dict[str, Estimate]]:
+    """PersonaScore and each task's score, from the means of shape (personas, tasks)."""
+    rng = np.random.default_rng(seed)
+
+    def over_personas(values: NDArray[Any]) -> Estimate:
+        return mean_estimate(values, resamples, confidence, rng, bounds=(float(LOWEST), float(HIGHEST)))
+
+    return over_personas(cells.mean(axis=1)), {task: over_personas(cells[:, i]) for i, task in enumerate(TASKS)}
 
 
 def krippendorff_alpha(scores: NDArray[Any]) -> float | None:
@@ -101,6 +108,7 @@ def _report(judgements: Sequence[Judgement], scores: NDArray[Any]) -> JudgeRepor
         replies=len(judgements),
         asked_again=sum(judgement.asked > 1 for judgement in judgements),
         unparsed=len(scores) - len(parsed),
+        unparsed_rate=1 - len(parsed) / len(scores),
     )
 
 

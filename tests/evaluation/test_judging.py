@@ -88,8 +88,9 @@ def test_a_reply_without_a_score_is_asked_for_it_then_counted_and_never_scored()
     assert (figures.judges["mute"].asked_again, figures.judges["mute"].unparsed) == (5, 5)
     assert (figures.unscored, figures.personas_left_out) == (5, ("a smith",))
     assert figures.persona_score.value == 3
-    with pytest.raises(ValueError, match="no PersonaScore"):
-        persona_score([j for j in judgements if j.question.persona == "a smith"])
+    unread = persona_score([j for j in judgements if j.question.persona == "a smith"])
+    assert (unread.persona_score, unread.tasks, unread.personas) == (None, {}, {})
+    assert (unread.judges["mute"].unparsed_rate, unread.judges["slow"].unparsed_rate) == (1, 0)
 
 
 def test_a_judges_reply_that_was_cut_is_not_read() -> None:

@@ -33,6 +33,7 @@ def test_personagyms_own_files_can_be_used() -> None:
     few = benchmark.of(personas=3)
     assert len(few.questions) == 150
     assert few.digest != benchmark.digest
+    assert [q.text for q in benchmark.of(3, 2).questions] == [q.text for n, q in enumerate(few.questions) if n % 10 < 2]
 
 
 def test_a_reply_cannot_fill_slots() -> None:
