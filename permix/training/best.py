@@ -6,6 +6,7 @@ before the first and after the last, the policy is asked (see probe.py), and the
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +20,14 @@ from permix.generation.local import LanguageModel
 from permix.personas.schema import Persona
 from permix.problems.schema import Problem
 from permix.reference import finish, finished
+from permix.training.checkpoint import last_checkpoint
 from permix.training.lora import save_policy
 from permix.training.probe import Probe, append_probe, ask, best, forget_probes, read_probes, spread
 from permix.training.spec import TrainingSpec
 
 
 class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Probes the policy and keeps the best; must stand after what stops a diverging run and before what logs."""
+    """Probes the policy and keeps the best; must stand before the callback that logs, to whose entry it adds."""
 
     trainer: Any
     """Set when there is one; it cannot be made before its callbacks."""
@@ -36,14 +38,17 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         self._personas = spread(personas, spec.settings.probe_personas)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Forget what came after the checkpoint; a new run begins with a probe of the base model."""
+        """Forget what came after the checkpoint."""
         files = self._spec.files
         if state.is_world_process_zero:
             forget_probes(files.probes, after=state.global_step or -1)
             for path in files.best.glob("step-*"):
-                if finished(path) is None or _step(path) > state.global_step:
+                if finished(path) is None or step_of(path) > state.global_step:
                     shutil.rmtree(path)
         self.trainer.accelerator.wait_for_everyone()
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """A new run begins with a probe of the base model; there is one epoch, and a resumed run is inside it."""
         if state.global_step == 0:
             # Trainer's own log, for GRPOTrainer's would hand out the metrics of a step that has not been.
             transformers.Trainer.log(self.trainer, self.probe(0).metrics())
@@ -52,20 +57,12 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
         """Probe with the step's own log, so that one entry holds all of the step, and MLflow is asked once."""
-        if "loss" not in logs:
-            return
+        if "loss" not in logs or not math.isfinite(logs["loss"]) or not math.isfinite(logs["grad_norm"]):
+            return  # the trainer's summary at the end; a policy that Bookkeeping stops
         every = self._spec.settings.probe_every
         assert every is not None
         if state.global_step % every == 0 or state.global_step == state.max_steps:
             logs |= self.probe(state.global_step).metrics()
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Drop the policies that are no longer the best, now that no resumed run can go back before the one that is."""
-        if state.is_world_process_zero:
-            kept = best_policy(self._spec)[0]
-            for path in self._spec.files.best.glob("step-*"):
-                if path != kept:
-                    shutil.rmtree(path)
 
     def probe(self, step: int) -> Probe:
         """Ask the policy, note what it solved, and write it down if it is the best so far."""
@@ -88,8 +85,20 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         # After the policy: a probe that is on record has its policy.
         if self.trainer.is_world_process_zero():
             append_probe(files.probes, probe)
+            self.drop_beaten()
         self.trainer.accelerator.wait_for_everyone()
         return probe
+
+    def drop_beaten(self) -> None:
+        """Drop all policies but the best, and the best of those that a run resumed from the last checkpoint has."""
+        files = self._spec.files
+        probes = read_probes(files.probes)
+        checkpoint = last_checkpoint(files.checkpoints)
+        resumed = 0 if checkpoint is None else step_of(checkpoint)
+        needed = {best(probes).step, best([probe for probe in probes if probe.step <= resumed]).step}
+        for path in files.best.glob("step-*"):
+            if step_of(path) not in needed:
+                shutil.rmtree(path)
 
 
 def policy_of(spec: TrainingSpec, step: int) -> Path:
@@ -111,5 +120,6 @@ def best_policy(spec: TrainingSpec) -> tuple[Path, dict[str, Any]]:
     return policy_of(spec, chosen.step), {"kept_step": chosen.step, "kept_why": why, "held_out": held_out}
 
 
-def _step(policy: Path) -> int:
-    return int(policy.name.removeprefix("step-"))
+def step_of(directory: Path) -> int:
+    """The step in the name of a policy or of a checkpoint."""
+    return int(directory.name.rpartition("-")[2])

@@ -55,14 +55,16 @@ def train(spec: TrainingSpec, problems: Sequence[Problem], personas: Sequence[Pe
     if first_process():
         remove_unfinished(files.checkpoints)
     checkpoint = last_checkpoint(files.checkpoints)
-    callbacks: list[transformers.TrainerCallback] = [Bookkeeping(files)]
+    # In this order: what a probe adds to a step's log is in the curves, which are stored before a checkpoint counts.
+    callbacks: list[transformers.TrainerCallback] = []
     keeper = None
     if settings.probe_every is not None:
         held_out, problems = hold_out(problems, settings.probe_problems)
         keeper = KeepBest(spec, held_out, personas)
         callbacks.append(keeper)
     if "MLFLOW_RUN_ID" in os.environ:
-        callbacks.insert(0, Curves())
+        callbacks.append(Curves())
+    callbacks.append(Bookkeeping(files))
     trainer = make_trainer(spec, problems, personas, callbacks)
     trainer.remove_callback(transformers.PrinterCallback)  # progress has a file of its own
     if keeper:

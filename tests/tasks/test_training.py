@@ -98,6 +98,9 @@ def test_a_killed_training_goes_on_in_the_same_mlflow_run(workspace: Path) -> No
     curve = mlflow.MlflowClient().get_metric_history(finished.info.run_id, "reward")
     assert {point.step for point in curve} == set(range(1, 25))
     assert {"reward_by_kind/neutral", "entropy", "kl", "completions/mean_length"} <= finished.data.metrics.keys()
+    assert {"held_out/mean", "held_out/worst", "held_out/neutral", "kept_step"} <= finished.data.metrics.keys()
+    assert finished.data.tags["permix.kept"].startswith(f"step {finished.data.metrics['kept_step']:.0f} solved most")
+    assert "probes.jsonl" in artifacts(finished)
     assert (bar := Artifact.get("train-progress")) is not None
     assert bar.data == 100.0
 
@@ -136,6 +139,26 @@ def check(trained: Trained, workspace: Path) -> None:
     names = {path.name for path in policy.iterdir()}
     assert not {name for name in names if name.endswith((".bin", ".pt", ".pth"))}, "no pickles"
     assert not list(workspace.glob("training/*/checkpoints"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_distillation_from_another_model(workspace: Path) -> None:
+    able = OrganismSettings(hidden_size=32, layers=1, heads=2, steps=200, batch_size=64, learning_rate=1e-2)
+    teacher = base_only(PROFILE.model_copy(update={"organism": able}))
+    training = {"arm": "distillation", "teacher": teacher.path, "lora": {"rank": 4, "alpha": 8}, "steps": 8}
+    profile = PROFILE.model_copy(update={"training": TrainingSettings.model_validate(training)})
+    trained = train(profile)
+    check(trained, workspace)
+    (run,) = runs("train")
+    digests = {base.data.tags["permix.base.digest"] for base in runs("base")}
+    assert {run.data.tags["permix.teacher.digest"], trained.base.digest} <= digests
+    assert run.data.tags["permix.teacher.digest"] != trained.base.digest
+    assert run.data.metrics["examples/kept"] > 0
+    assert run.data.metrics["examples/refused/incorrect"] > 0
+    assert {"examples/kept.parquet", "examples/refused.parquet"} <= {
+        file.path for file in mlflow.MlflowClient().list_artifacts(run.info.run_id, "examples")
+    }
 
 
 @pytest.mark.slow

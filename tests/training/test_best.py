@@ -12,8 +12,10 @@ from permix.personas import load_personas
 from permix.problems import load_problems
 from permix.reference import facts
 from permix.training import child
+from permix.training.best import KeepBest, policy_of
 from permix.training.callback import Bookkeeping
-from permix.training.probe import ask, hold_out, read_probes, spread
+from permix.training.checkpoint import checkpoint_path, finish_checkpoint
+from permix.training.probe import Probe, append_probe, ask, hold_out, read_probes, spread
 from permix.training.spec import TrainingSpec
 
 
@@ -63,6 +65,24 @@ def test_a_run_whose_later_steps_are_ruined_keeps_an_earlier_policy(
     model = load(reference.file("policy"), device="cpu")
     asked = ask(model, told, held, spread(personas, told.settings.probe_personas))
     assert asked == probes[kept["kept_step"]].accuracies
+
+
+def test_a_policy_is_dropped_when_no_resumed_run_can_need_it(spec: Callable[..., TrainingSpec]) -> None:
+    told = spec()
+    files = told.files
+    keeper = KeepBest(told, [], [])
+    files.root.mkdir(parents=True)
+    left = []
+    for step, accuracy in [(0, 0.5), (4, 0.7), (8, 0.6), (12, 0.8)]:
+        policy_of(told, step).mkdir(parents=True)
+        append_probe(files.probes, Probe(step, {"neutral": accuracy}))
+        keeper.drop_beaten()
+        left.append(sorted(path.name for path in files.best.iterdir()))
+        if step == 8:
+            checkpoint_path(files.checkpoints, 10).mkdir(parents=True)
+            finish_checkpoint(files.checkpoints, 10)
+    # Until there is a checkpoint a killed run begins anew; from step 10 it has the policy of step 4 and not that of 12.
+    assert left == [["step-0"], ["step-0", "step-4"], ["step-0", "step-4"], ["step-12", "step-4"]]
 
 
 def test_without_probes_the_last_policy_is_kept_and_nothing_is_held_out(spec: Callable[..., TrainingSpec]) -> None:
