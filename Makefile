@@ -39,4 +39,5 @@ check: install
 	$(BIN)/mypy
 
 bench: install
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[bench]'
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
