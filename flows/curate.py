@@ -14,10 +14,9 @@ from prefect import flow
 from permix.config import Profile
 from permix.curation.rejects import TooManyRejectedError, table, text_table
 from permix.curation.rows import SourceError
+from permix.problems.difficulty import NothingInBandError
 from permix.reference import facts
 from tasks.curation import curate_personas, curate_problems
-from tasks.difficulty import NothingInBandError, keep_band
-from tasks.organism import make_base
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
 from tasks.validation import ValidationFailedError, validate
@@ -38,6 +37,10 @@ def curate(profile: Profile = Profile()) -> Curated:  # noqa: B008 - frozen, and
         problems = run_stage(curate_problems, profile.problems, profile.model.base)
         personas = run_stage(curate_personas, profile.personas, profile.model.base)
         if profile.problems.difficulty is not None:
+            # Here because they import torch (250 MB), which nothing else in this flow needs.
+            from tasks.difficulty import keep_band
+            from tasks.organism import make_base
+
             problems = run_stage(keep_band, profile, run_stage(make_base, profile), problems)
         run_stage(validate, problems, personas, profile.problems, profile.personas, profile.model.base)
     return Curated(problems, personas)

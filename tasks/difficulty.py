@@ -19,7 +19,7 @@ from permix.generation import Sampling
 from permix.generation.cache import COMPLETIONS, cached
 from permix.personas import NEUTRAL
 from permix.problems import Problem, load_problems
-from permix.problems.difficulty import out_of_band, pass_rates
+from permix.problems.difficulty import NothingInBandError, out_of_band, pass_rates
 from permix.problems.store import COLUMNS
 from permix.reference import facts
 from permix.training.prompt import prompt
@@ -30,10 +30,6 @@ from tasks.dataset_input import log_dataset
 from tasks.progress import progress_shown
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
 from tasks.tracking import tracked_stage
-
-
-class NothingInBandError(ValueError):
-    """No training problem is left; the message says how often the base solved them, and which key to widen."""
 
 
 def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:

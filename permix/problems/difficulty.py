@@ -13,6 +13,10 @@ from permix.curation.rejects import Reject
 from permix.problems.schema import Problem
 
 
+class NothingInBandError(ValueError):
+    """No training problem is left; the message says how often the base solved them, and which key to widen."""
+
+
 def out_of_band(problem: Problem, solved: int, settings: DifficultySettings) -> Reject | None:
     """The rejection of a problem that the base solved too seldom or too often; its share is the pass rate."""
     rate = solved / settings.samples
