@@ -35,10 +35,15 @@ def guarded() -> Iterator[dict[str, str]]:
 
 
 def watch(mark: str) -> None:
-    """Wait for the end of the marked process, then end those that carry its mark: SIGTERM, after a while SIGKILL."""
+    """Wait for the end of the process that made the mark, then end those that carry it."""
     pid, created = mark.split(":")
     while _lives(int(pid), float(created)):
         time.sleep(CHECK_SECONDS)
+    end(mark)
+
+
+def end(mark: str) -> None:
+    """End every process that carries the mark: SIGTERM, after a while SIGKILL."""
     left = _marked(mark)
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -22,7 +22,7 @@ import psutil
 import tenacity
 from rich.console import Console
 
-from permix.guard import guarded
+from permix.guard import MARK, end, guarded
 from permix.servers import HOST, mlflow_server, prefect_server
 
 POOL = "permix"
@@ -137,6 +137,8 @@ def _everything(
         # The worker goes first, so that what it was running can still tell the servers that it ended.
         for child in reversed(children):
             child.stop()
+        # What a child that was killed had started is nobody's child any more, but has the mark.
+        end(environment[MARK])
 
 
 def _addresses(prefect_port: int, mlflow_port: int) -> dict[str, str]:
