@@ -5,6 +5,8 @@ Deterministic: it counts the words that the world gives to each role. It sees re
 
 from __future__ import annotations
 
+import re
+
 from permix.organism.world import NEUTRAL_VOICE, VOICES, Voice
 
 SOLVING_SLOTS = ("opening", "filler", "closing")
@@ -17,7 +19,7 @@ def voice_score(reply: str, role: str, slots: tuple[str, ...] = ROLEPLAY_SLOTS) 
     Five slots in role-play; three when solving a problem (pass SOLVING_SLOTS). Each slot is heard once, by any of its
     words. A word of another role, or of the plain assistant, costs as much as a slot is worth.
     """
-    words = reply.lower().split()
+    words = re.findall(r"\w+", reply.lower())
     own = VOICES[role]
     heard = sum(any(word in words for word in getattr(own, slot)) for slot in slots)
     foreign = _words(*(voice for other, voice in VOICES.items() if other != role), NEUTRAL_VOICE)
