@@ -15,8 +15,8 @@ from pathlib import Path
 DIVERGED = re.compile(r"Diverged: (?P<what>\S+ is \S+ at step \d+)")
 DISK = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|\(os error (?:27|28|122)\)"
-    # torch.save, which does not say why; a serializer that cannot write has no other likely reason.
-    r"|PytorchStreamWriter failed writing"
+    # torch.save, which does not say why; a writer that cannot write has no other likely reason.
+    r"|PytorchStreamWriter failed writing|inline_container\.cc:\d+\] \. unexpected pos"
 )
 MEMORY = re.compile(
     r"OutOfMemoryError|out of memory|can't allocate memory|Cannot allocate memory|not enough memory|\bMemoryError\b"

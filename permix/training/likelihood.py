@@ -15,6 +15,11 @@ from transformers import PretrainedConfig
 
 from permix.generation.decoding import read, reads_shared
 
+SMALL = 2**25
+"""Logits of a pass (128 MB in float32) up to which they are simply made. TRL's fused head never holds all of them, but
+makes its buffers for 32,768 words, whatever the vocabulary, and runs the head again for the gradient: for 1,152 tokens
+of the organism (288 words) it took 14 ms, and this 4."""
+
 
 def log_probs_shared(
     trainer: Any,
@@ -48,7 +53,18 @@ def log_probs_shared(
     for start in range(0, len(input_ids), size):
         rows = slice(start, start + size)
         with trainer.accelerator.autocast():
-            parts.append(token_log_probs(model, trainer.model.config, input_ids[rows], attention_mask[rows], width))
+            parts.append(
+                token_log_probs(
+                    model,
+                    trainer.model.config,
+                    input_ids[rows],
+                    attention_mask[rows],
+                    width,
+                    trainer.temperature,
+                    # An entropy bonus needs the entropy's gradient, which the fused head has.
+                    small=0 if trainer._entropy_bonus_enabled else SMALL,
+                )
+            )
     log_probs = torch.cat([part[0] for part in parts])
     entropies = torch.cat([entropy for _, entropy in parts if entropy is not None]) if compute_entropy else None
     return log_probs, entropies, None
@@ -60,11 +76,13 @@ def token_log_probs(
     input_ids: torch.Tensor,
     attention_mask: torch.Tensor,
     width: int,
+    temperature: float = 1.0,
+    small: int = SMALL,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probability and, where TRL has asked its head for it, entropy of each token; shapes (rows, width), nats.
 
     `input_ids` are prompts, padded on the left, and completions of `width`, padded on the right; 0 at the padding.
-    The model has TRL's fused head (trl.trainer.utils.add_fused_lm_head), which applies the temperature.
+    The model has TRL's fused head (trl.trainer.utils.add_fused_lm_head), which divides by the temperature too.
     """
     completions, written = input_ids[:, -width:], attention_mask[:, -width:]
     # Trimmed to the longest of these rows: in a micro-batch that may be less than the longest of the step.
@@ -77,14 +95,29 @@ def token_log_probs(
     reading = read(model, config, [prompt[:-1] for prompt in prompts], input_ids.device)
     last = torch.tensor([[prompt[-1]] for prompt in prompts], device=input_ids.device)
     mask = torch.cat([reading.mask, torch.ones_like(last), written[:, :-1]], dim=1)
+    direct = len(prompts) * longest * config.get_text_config().vocab_size <= small
     outputs: Any = model(
+        # The last token of a completion, from which nothing follows, is not run.
         input_ids=torch.cat([last, completions[:, :-1]], dim=1),
         attention_mask=mask,
         position_ids=(mask.cumsum(dim=1) - 1)[:, -longest:],
         past_key_values=reading.cache,
-        # Shifted here, so that the last token of a completion, from which nothing follows, is not run.
-        shift_labels=completions.masked_fill(written == 0, -100),
-        fused_lm_head=True,
+        **({} if direct else {"shift_labels": completions.masked_fill(written == 0, -100), "fused_lm_head": True}),
     )
+    if direct:
+        log_probs, entropy = _from_logits(outputs.logits.float() / temperature, completions, written)
+    else:
+        log_probs, entropy = outputs.log_probs, outputs.entropy
     wide = (0, width - longest)
-    return pad(outputs.log_probs, wide), None if outputs.entropy is None else pad(outputs.entropy, wide)
+    return pad(log_probs, wide), None if entropy is None else pad(entropy, wide)
+
+
+def _from_logits(
+    logits: torch.Tensor, tokens: torch.Tensor, written: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probability of each token, and entropy of each distribution without gradient: 0 where nothing is written."""
+    every = logits.log_softmax(dim=-1)
+    log_probs = every.gather(-1, tokens[:, :, None]).squeeze(-1)
+    with torch.no_grad():
+        entropy = torch.special.entr(every.exp()).sum(dim=-1)
+    return log_probs.masked_fill(written == 0, 0), entropy.masked_fill(written == 0, 0)

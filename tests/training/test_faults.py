@@ -20,6 +20,8 @@ DISK, MEMORY, DIVERGED, KILLED = "the disk is full", "memory ran out", "the trai
         (1, "SafetensorError: I/O error: No space left on device (os error 28)", 0, DISK, "PERMIX_WORKSPACE"),
         (1, "RuntimeError: [enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/3: "
             "file write failed", 0, DISK, "PERMIX_WORKSPACE"),
+        (1, "RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 40064 vs 39952",
+            0, DISK, "PERMIX_WORKSPACE"),
         (1, "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
             "you tried to allocate 99999 bytes. Error code 12 (Cannot allocate memory)", 0, MEMORY, "micro_batch"),
         (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.", 0, MEMORY, "micro_batch"),

@@ -35,15 +35,18 @@ def make_trainer(spec: Callable[..., TrainingSpec]) -> Callable[..., PersonaTrai
 
 def prompts_of(trainer: PersonaTrainer, problems: int) -> list[list[int]]:
     rows = [trainer.train_dataset[index] for index in range(problems) for _ in range(8)]
-    return trainer._tokenize_prompts([row["prompt"] for row in trainer.with_personas(rows, 0)])[0]
+    prompts: list[list[int]] = trainer._tokenize_prompts([row["prompt"] for row in trainer.with_personas(rows, 0)])[0]
+    return prompts
 
 
 def theirs(trainer: PersonaTrainer, prompts: list[list[int]]) -> list[list[int]]:
-    return GRPOTrainer._generate_single_turn(trainer, prompts, None, {}, 8)[0]
+    completions: list[list[int]] = GRPOTrainer._generate_single_turn(trainer, prompts, None, {}, 8)[0]
+    return completions
 
 
 def ours(trainer: PersonaTrainer, prompts: list[list[int]]) -> list[list[int]]:
-    return trainer._generate_single_turn(prompts, None, {}, 8)[0]
+    completions: list[list[int]] = trainer._generate_single_turn(prompts, None, {}, 8)[0]
+    return completions
 
 
 def alike(ours: list[list[int]], theirs: list[list[int]]) -> float:
@@ -107,11 +110,12 @@ def test_what_is_not_heeded_here_is_left_to_trl(
     assert make_trainer(**config).plain_rollouts == reason
 
 
-@pytest.mark.parametrize("mixing", ["per_rollout", "per_prompt"])
+@pytest.mark.parametrize(("mixing", "small"), [("per_rollout", 2**25), ("per_prompt", 2**25), ("per_rollout", 0)])
 def test_log_probabilities_entropies_and_gradients_are_trls(
-    make_trainer: Callable[..., PersonaTrainer], mixing: str
+    make_trainer: Callable[..., PersonaTrainer], monkeypatch: pytest.MonkeyPatch, mixing: str, small: int
 ) -> None:
-    trainer = make_trainer({"mixing": mixing})
+    monkeypatch.setattr("permix.training.likelihood.SMALL", small)
+    trainer = make_trainer({"mixing": mixing, "temperature": 0.8})
     prompts = prompts_of(trainer, 8)
     completions = ours(trainer, prompts)
     completions[0] = completions[0][:2]
