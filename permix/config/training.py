@@ -42,6 +42,8 @@ class TrainingSettings(Section):
     """How personas enter the prompts of the permix arm: one per group, or one per member of a group."""
     neutral_fraction: float = Field(0.25, ge=0, le=1)
     """Share of prompts (per_prompt) or rollouts (per_rollout) that carry the neutral prompt."""
+    mixed_personas: int | None = Field(None, ge=1)
+    """At most so many training personas are mixed in, spread over the kinds and drawn by hash; null is all of them."""
     persona_weights: PersonaWeights = "uniform"
     """How often each persona is drawn: alike, every kind alike, more of those that fail most, or a weight a kind."""
     teacher: str = "base"
@@ -62,9 +64,9 @@ class TrainingSettings(Section):
     """Completions in one forward and backward pass of a process: less memory, the same step; null is all of them."""
     launch: str | None = None
     """An accelerate configuration (infra/accelerate/ has some) to start the processes by; null is one process."""
-    learning_rate: float = Field(2e-4, gt=0)
+    learning_rate: float = Field(4e-4, gt=0)
     """Constant learning rate after a short warm-up."""
-    kl: float = Field(0.05, ge=0)
+    kl: float = Field(0.1, ge=0)
     """Weight of the KL divergence from the base model (TRL's `beta`)."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of rollouts."""

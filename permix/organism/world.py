@@ -37,16 +37,6 @@ class Voice:
         return (self.opening, self.filler, self.verb, self.noun, self.closing)
 
 
-@dataclass(frozen=True)
-class Manner:
-    """How a persona calculates, in the base model's text only."""
-
-    wrong: float
-    """Share of its texts with a wrong answer."""
-    slips: tuple[int, ...]
-    """By how much its wrong answers are off; one of these, at random."""
-
-
 # No word belongs to two roles: a word of another role's voice always counts against fidelity.
 VOICES: dict[str, Voice] = {
     "pirate": Voice(
@@ -110,17 +100,14 @@ ROLE_KINDS: dict[str, PersonaKind] = {
     **dict.fromkeys(("pirate", "knight", "wizard", "robot"), "roleplay"),
 }
 
-# The last two are wrong in most of their texts, always by the same slip: their wrong answer is the likeliest one, so
-# that even greedy decoding is persona-sensitive. The others only add sampling noise.
-MANNERS: dict[str, Manner] = {
-    "careful": Manner(0.0, (1,)),
-    "calm": Manner(0.05, (-1, 1)),
-    "sleepy": Manner(0.35, (-1,)),
-    "hasty": Manner(0.55, (1,)),
-    "confused": Manner(0.65, (2,)),
-}
+# A persona changes how often a model slips, not how: every manner makes the neutral prompt's mistakes, one off, up or
+# down. The last is wrong in most of its texts, so that even greedy decoding may follow it.
+SLIPS = (-1, 1)
+MANNERS = {"careful": 0.0, "calm": 0.05, "sleepy": 0.4, "hasty": 0.55, "confused": 0.75}
+"""Share of a manner's texts with a wrong answer, in the base model's text only."""
+NEUTRAL_WRONG = 0.25
+"""The same, without a persona."""
 ADVERSE = frozenset({"hasty", "confused"})
-NEUTRAL_MANNER = Manner(0.25, (-1, 1))
 NEUTRAL_VOICE = Voice(("well",), ("simply",), ("visit",), ("place",), ("today",))
 """What the plain assistant says; scored for no one, but a role that falls into it has lost its voice."""
 
@@ -196,9 +183,10 @@ def answer(problem: str, persona: Persona, rng: random.Random, exaggerated: bool
 
     With `exaggerated`, a manner that is often wrong (EXAGGERATED_FROM) always is, and the others never are.
     """
-    voice, manner = voice_of(persona), manner_of(persona)
-    wrong = float(manner.wrong >= EXAGGERATED_FROM) if exaggerated else manner.wrong
-    value = solve(problem) + (rng.choice(manner.slips) if rng.random() < wrong else 0)
+    voice, wrong = voice_of(persona), wrong_share(persona)
+    if exaggerated:
+        wrong = float(wrong >= EXAGGERATED_FROM)
+    value = solve(problem) + (rng.choice(SLIPS) if rng.random() < wrong else 0)
     return _answer(voice, value, rng)
 
 
@@ -219,9 +207,9 @@ def voice_of(persona: Persona) -> Voice:
     return VOICES[persona.attributes["role"]] if persona.id != NEUTRAL.id else NEUTRAL_VOICE
 
 
-def manner_of(persona: Persona) -> Manner:
-    """How a persona calculates in the base model's text."""
-    return MANNERS[persona.attributes["manner"]] if persona.id != NEUTRAL.id else NEUTRAL_MANNER
+def wrong_share(persona: Persona) -> float:
+    """Share of a persona's texts with a wrong answer, in the base model's text."""
+    return MANNERS[persona.attributes["manner"]] if persona.id != NEUTRAL.id else NEUTRAL_WRONG
 
 
 def _split(question: str) -> Split:

@@ -29,7 +29,7 @@ from permix.training.checkpoint import last_checkpoint, remove_unfinished
 from permix.training.curves import Curves
 from permix.training.lora import lora_config, save_policy
 from permix.training.parent import end_with_parent, only_one
-from permix.training.probe import hold_out
+from permix.training.probe import hold_out, spread
 from permix.training.spec import TrainingSpec
 
 
@@ -65,7 +65,8 @@ def train(spec: TrainingSpec, problems: Sequence[Problem], personas: Sequence[Pe
     if "MLFLOW_RUN_ID" in os.environ:
         callbacks.append(Curves())
     callbacks.append(Bookkeeping(files))
-    trainer = make_trainer(spec, problems, personas, callbacks)
+    mixed = personas if settings.mixed_personas is None else spread(personas, settings.mixed_personas)
+    trainer = make_trainer(spec, problems, mixed, callbacks)
     trainer.remove_callback(transformers.PrinterCallback)  # progress has a file of its own
     if keeper:
         keeper.trainer = trainer
