@@ -61,8 +61,8 @@ def personas_page(rows: Sequence[Mapping[str, Any]]) -> str:
     kinds = {row["persona"]: row["kind"] for row in rows}
     heads = "".join(f"<th>to step {step}" for step in steps)
     parts = [
-        f"<!doctype html>{STYLE}<h1>Accuracy by persona <small>of the training's own rollouts, since the column before; "
-        "the number of them when pointed at</small></h1>",
+        f"<!doctype html>{STYLE}<h1>Accuracy by persona <small>of the training's own rollouts, since the column before "
+        "(how many: point at it)</small></h1>",
         f'<table class="curves"><tr><th>persona<th>kind{heads}<th>running<th>weight</tr>',
     ]
     for persona, kind in sorted(kinds.items(), key=lambda item: (item[1], item[0])):
