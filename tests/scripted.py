@@ -25,7 +25,7 @@ def scripted(wrong: Mapping[str, float], mute: frozenset[str] = frozenset()) -> 
     """Wrong in this share of its answers to problems, by persona id (0 if absent); `mute` personas have no voice."""
 
     def generate(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
-        return [[_complete(prompt, sample, sampling) for sample in range(sampling.samples)] for prompt in prompts]
+        return [[_complete(prompt, sample, sampling) for sample in sampling.numbers] for prompt in prompts]
 
     def _complete(prompt: Chat, sample: int, sampling: Sampling) -> Completion:
         persona, question = BY_TEXT.get(prompt[0]["content"], NEUTRAL), prompt[1]["content"]

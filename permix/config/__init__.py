@@ -6,7 +6,7 @@ valid one.
 """
 
 from permix.config.digest import digest
-from permix.config.evaluation import EvaluationSettings
+from permix.config.evaluation import AdaptiveSettings, EvaluationSettings
 from permix.config.judging import Judge, JudgingSettings, LocalJudge, ServerJudge
 from permix.config.model import ModelSettings, OrganismSettings
 from permix.config.personas import (
@@ -35,6 +35,7 @@ from permix.config.training import Arm, LoraSettings, Mixing, PersonaWeights, Tr
 
 __all__ = [
     "ARMS",
+    "AdaptiveSettings",
     "Arm",
     "DifficultySettings",
     "EvaluationSettings",

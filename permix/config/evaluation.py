@@ -11,17 +11,33 @@ from permix.config.section import Section
 from permix.config.server import ServerSettings
 
 
+class AdaptiveSettings(Section):
+    """Samples are spent where they narrow the interval of PSS, not evenly (`permix.evaluation.adaptive`)."""
+
+    target_width: float = Field(0.2, gt=0, le=1)
+    """It stops when the interval of PSS, at `confidence`, is no wider."""
+    batch: int = Field(20, ge=2)
+    """Problems that a persona is asked at a time; of so many each is asked to begin with."""
+    max_completions: int | None = Field(None, ge=1)
+    """Sampled completions of problems, at most; null: `problems` × `samples` for each persona, as without it."""
+
+
 class EvaluationSettings(Section):
     """What is measured, and how finely."""
 
     problems: int = Field(60, ge=2)
     """Eval problems, drawn by seed."""
     samples: int = Field(4, ge=1)
-    """Completions for each problem under each persona."""
+    """Completions for each problem under each persona; with `adaptive`, at most."""
     temperature: float = Field(1.0, ge=0)
     """Sampling temperature on problems; 0 is greedy."""
     max_completion_tokens: int = Field(24, ge=1)
     """A completion is cut here."""
+    adaptive: AdaptiveSettings | None = None
+    """Personas that could not be the worst or the best are asked less; null: all are asked the same."""
+    paraphrases: int = Field(0, ge=0, le=30)
+    """Other wordings of the neutral prompt, asked the same problems: what wording alone does. 0 for the organism, whose
+    tokenizer knows hardly a word of them; 30 for any other model, where there is time."""
     roleplay_questions: int = Field(20, ge=1)
     """Role-play questions asked of each role-playing persona."""
     backend: Literal["transformers", "vllm"] = "transformers"

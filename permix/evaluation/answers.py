@@ -16,7 +16,7 @@ from permix.evaluation.stability import Outcomes
 from permix.personas.schema import NEUTRAL
 
 COMPLETIONS = "completions.parquet"
-Task = Literal["problem", "greedy", "roleplay"]
+Task = Literal["problem", "greedy", "paraphrase", "roleplay"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Answer:
     """One completion and what was made of it."""
 
     task: Task
-    """`problem`: sampled; `greedy`: a problem at temperature 0, without a persona; `roleplay`: no right answer."""
+    """`problem`: sampled; `greedy`: a problem at temperature 0, without a persona; `paraphrase`: a problem, sampled,
+    under the neutral prompt or another wording of it in the persona's place; `roleplay`: no right answer."""
     item: str
     """Id of the problem; the question itself in role-play."""
     persona: str
@@ -72,15 +73,17 @@ def ungradable(answers: Sequence[Answer]) -> list[Answer]:
     return [answer for answer in answers if answer.verdict == "ungradable"]
 
 
-def outcomes(answers: Sequence[Answer], uneven: bool = False) -> Outcomes:
+def outcomes(answers: Sequence[Answer], uneven: bool = False, task: Task = "problem") -> Outcomes:
     """Who solved what, from the sampled problem rows; problems and personas by id.
 
+    For the task `paraphrase`, the wordings stand for the personas.
+
     A problem with an ungradable row is left out under every persona, so that all face the same problems. `uneven` is
-    for an adaptive evaluation, in which what one persona was asked is always part of what another was, and the neutral
-    prompt was asked everything. Raises ValueError where nothing is left, or a row is missing or doubled.
+    for an adaptive evaluation, in which of any two personas one was asked all that the other was. Raises ValueError
+    where nothing is left, or a row is missing or doubled.
     """
     left_out = {answer.item for answer in ungradable(answers)}
-    rows = [answer for answer in answers if answer.task == "problem" and answer.item not in left_out]
+    rows = [answer for answer in answers if answer.task == task and answer.item not in left_out]
     if not rows:
         raise ValueError(f"no problem can be graded: {len(left_out)} have an ungradable gold")
     problems = sorted({row.item for row in rows})
@@ -105,11 +108,7 @@ def outcomes(answers: Sequence[Answer], uneven: bool = False) -> Outcomes:
 
 
 def _nested(asked: np.ndarray) -> bool:
-    """Whether of any two personas one was asked all that the other was, and the neutral prompt (the first) the most.
-
-    `asked` has shape (problems, personas, samples).
-    """
+    """Whether of any two personas one was asked all that the other was; `asked` is (problems, personas, samples)."""
     cells = asked.transpose(1, 0, 2).reshape(asked.shape[1], -1)
     order = cells.sum(axis=1).argsort(kind="stable")
-    nested = (cells[order[:-1]] <= cells[order[1:]]).all()
-    return bool(nested and cells[0].sum() == cells.sum(axis=1).max())
+    return bool((cells[order[:-1]] <= cells[order[1:]]).all())

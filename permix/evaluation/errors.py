@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from permix.evaluation.intervals import Array, holding, normal_quantile, small_sample
-from permix.evaluation.scorecard import Estimate
+from permix.evaluation.value import Estimate
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from permix.config import EvaluationSettings
+from permix.evaluation.adaptive import Cell, race
 from permix.evaluation.answers import Answer, Task, outcomes, ungradable
 from permix.evaluation.fidelity import measure_fidelity, score_roleplay, score_solving, voice_means
-from permix.evaluation.intervals import mean_estimate
+from permix.evaluation.intervals import Array
 from permix.evaluation.protocol import Protocol, chat
-from permix.evaluation.scorecard import KindScore, PersonaScore, Scorecard
-from permix.evaluation.stability import Outcomes, measure_stability
+from permix.evaluation.scorecard import KindScore, Paraphrases, PersonaScore, ProblemScore, Scorecard
+from permix.evaluation.stability import Outcomes, average_accuracy, measure_stability
 from permix.generation.completion import Completion, Generate, Sampling
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
@@ -21,23 +22,59 @@ from permix.verifier import verify
 
 
 def ask(generate: Generate, protocol: Protocol) -> list[Answer]:
-    """Put everything to the model and judge what it says."""
+    """Put everything to the model and judge what it says; where the protocol is adaptive, only as far as it has to."""
     sampling = Sampling(
         protocol.max_tokens, temperature=protocol.temperature, samples=protocol.samples, seed=protocol.seed
     )
-    greedy = replace(sampling, temperature=0.0, samples=1)
-    asked = [(persona, problem) for persona in (NEUTRAL, *protocol.personas) for problem in protocol.problems]
-    sampled = generate([chat(persona, problem.question) for persona, problem in asked], sampling)
-    answers = _problem_answers("problem", asked, sampled)
-    plain = [(NEUTRAL, problem) for problem in protocol.problems]
-    answers += _problem_answers("greedy", plain, generate([chat(NEUTRAL, p.question) for _, p in plain], greedy))
+    once = replace(sampling, samples=1)
+    answers = (
+        ask_adaptively(generate, protocol)
+        if protocol.adaptive
+        else _asked(generate, "problem", (NEUTRAL, *protocol.personas), protocol, sampling)
+    )
+    answers += _asked(generate, "greedy", [NEUTRAL], protocol, replace(once, temperature=0.0))
+    wordings = replace(sampling, samples=protocol.wording_samples)
+    if protocol.paraphrases:
+        answers += _asked(generate, "paraphrase", (NEUTRAL, *protocol.paraphrases), protocol, wordings)
     # The role-play questions are the organism's, as is the judge: a persona without a known voice is not asked.
     roles = [(persona, question) for persona in protocol.roles for question in protocol.roleplay]
-    replies = generate([chat(persona, question) for persona, question in roles], replace(sampling, samples=1))
+    replies = generate([chat(persona, question) for persona, question in roles], once)
     answers += [
         _answer("roleplay", question, persona, question, 0, reply, score_roleplay(reply.text, persona))
         for (persona, question), (reply,) in zip(roles, replies, strict=True)
     ]
+    return answers
+
+
+def ask_adaptively(generate: Generate, protocol: Protocol) -> list[Answer]:
+    """The sampled problems only, as far as the protocol's rule asks them (`permix.evaluation.adaptive`).
+
+    Every answer is one that the even design would have given. At temperature 0 all samples are alike, so there is one.
+    Raises ValueError where the protocol has no rule.
+    """
+    if protocol.adaptive is None:
+        raise ValueError("the protocol has no adaptive rule; set evaluation.adaptive")
+    under = (NEUTRAL, *protocol.personas)
+    # Numbered as the scorecard counts them, so that both draw the same resamples and find the same interval.
+    problems = sorted(protocol.problems, key=lambda problem: problem.id)
+    order = [problems.index(problem) for problem in protocol.problems]
+    answers: list[Answer] = []
+
+    def solved(cells: Sequence[Cell]) -> Array:
+        found = np.full(len(cells), np.nan)
+        for number in sorted({sample for _, _, sample in cells}):
+            places = [place for place, (_, _, sample) in enumerate(cells) if sample == number]
+            asked = [(under[cells[place][0]], problems[cells[place][1]]) for place in places]
+            sampling = Sampling(protocol.max_tokens, protocol.temperature, first=number, seed=protocol.seed)
+            written = generate([chat(persona, problem.question) for persona, problem in asked], sampling)
+            judged = _problem_answers("problem", asked, written, number)
+            for place, answer in zip(places, judged, strict=True):
+                found[place] = np.nan if answer.verdict == "ungradable" else answer.verdict == "correct"
+            answers.extend(judged)
+        return found
+
+    samples = protocol.samples if protocol.temperature else 1
+    race(solved, len(under), order, samples, protocol.adaptive)
     return answers
 
 
@@ -46,15 +83,17 @@ def make_scorecard(
 ) -> Scorecard:
     """The scorecard of a model (its digest) from its answers. Raises ValueError where nothing can be graded."""
     confidence, resamples = settings.confidence, settings.resamples
-    solved = outcomes(answers)
+    solved = outcomes(answers, uneven=protocol.adaptive is not None)
     stability, accuracy = measure_stability(solved, resamples, confidence, protocol.seed)
     roleplay, solving = voice_means(answers, "roleplay"), voice_means(answers, "problem")
+    counts = dict(zip(solved.personas, solved.counts()[:, 1:].sum(axis=0).tolist(), strict=True))
     personas = tuple(
         PersonaScore(
             id=persona.id,
             kind=persona.kind,
             text=persona.text,
             accuracy=accuracy[persona.id],
+            completions=counts[persona.id],
             roleplay=roleplay.get(persona.id),
             solving=solving.get(persona.id),
         )
@@ -71,6 +110,8 @@ def make_scorecard(
         ungradable=len(bad),
         problems_left_out=left_out,
         samples=protocol.samples,
+        adaptive=protocol.adaptive is not None,
+        completions=len(written),
         temperature=protocol.temperature,
         confidence=confidence,
         cut=float(np.mean([not answer.finished for answer in written])),
@@ -79,16 +120,32 @@ def make_scorecard(
         fidelity=measure_fidelity(answers, protocol.personas, resamples, confidence, protocol.seed),
         personas=personas,
         kinds=_kinds(personas, solved, settings, protocol.seed),
+        subjects=_by({problem.id: problem.subject for problem in protocol.problems}, solved, settings, protocol.seed),
+        levels=_by({problem.id: problem.level for problem in protocol.problems}, solved, settings, protocol.seed),
+        paraphrases=_paraphrases(answers, protocol, settings),
     )
 
 
-def _problem_answers(
-    task: Task, asked: Sequence[tuple[Persona, Problem]], completions: Sequence[Sequence[Completion]]
+def _asked(
+    generate: Generate, task: Task, under: Sequence[Persona], protocol: Protocol, sampling: Sampling
 ) -> list[Answer]:
+    """Every problem under each of some system prompts."""
+    asked = [(persona, problem) for persona in under for problem in protocol.problems]
+    written = generate([chat(persona, problem.question) for persona, problem in asked], sampling)
+    return _problem_answers(task, asked, written)
+
+
+def _problem_answers(
+    task: Task,
+    asked: Sequence[tuple[Persona, Problem]],
+    completions: Sequence[Sequence[Completion]],
+    first: int = 0,
+) -> list[Answer]:
+    """Judged; `first` is the number of the first sample."""
     rows = [
         (persona, problem, sample, completion)
         for (persona, problem), drawn in zip(asked, completions, strict=True)
-        for sample, completion in enumerate(drawn)
+        for sample, completion in enumerate(drawn, start=first)
     ]
     verdicts = verify([row[3].text for row in rows], [row[1].gold for row in rows])
     return [
@@ -129,16 +186,52 @@ def _kinds(
     kinds = {}
     for kind in sorted({persona.kind for persona in personas}):
         members = [persona for persona in personas if persona.kind == kind]
-        columns = [solved.personas.index(persona.id) for persona in members]
-        rates = solved.correct[:, columns].mean(axis=(1, 2))
-        rng = np.random.default_rng(seed)
+        ids = [persona.id for persona in members]
         kinds[kind] = KindScore(
             personas=len(members),
-            accuracy=mean_estimate(rates, settings.resamples, settings.confidence, rng),
+            accuracy=average_accuracy(solved, ids, settings.resamples, settings.confidence, seed),
             roleplay=_mean([persona.roleplay for persona in members]),
             solving=_mean([persona.solving for persona in members]),
         )
     return kinds
+
+
+def _by(names: Mapping[str, str], solved: Outcomes, settings: EvaluationSettings, seed: int) -> dict[str, ProblemScore]:
+    """Figures of each subject or level, by the problems' names of it; those without a name are left out."""
+    scores = {}
+    everyone = set(solved.asked_of_all().tolist())
+    for name in sorted(set(names.values()) - {""}):
+        rows = [row for row, problem in enumerate(solved.problems) if names[problem] == name and row in everyone]
+        if rows:
+            part = solved.of_problems(np.array(rows))
+            measured, _ = measure_stability(part, settings.resamples, settings.confidence, seed)
+            scores[name] = ProblemScore(
+                problems=len(rows),
+                neutral=measured.neutral,
+                mean=measured.mean,
+                pss=measured.pss,
+                noise_floor=measured.noise_floor,
+            )
+    return scores
+
+
+def _paraphrases(answers: Sequence[Answer], protocol: Protocol, settings: EvaluationSettings) -> Paraphrases | None:
+    """What wording alone does; None where no other wording was asked."""
+    if not protocol.paraphrases:
+        return None
+    solved = outcomes(answers, task="paraphrase")
+    measured, _ = measure_stability(solved, settings.resamples, settings.confidence, protocol.seed)
+    texts = {wording.id: wording.text for wording in protocol.paraphrases}
+    return Paraphrases(
+        wordings=len(solved.personas),
+        pss=measured.pss,
+        noise_floor=measured.noise_floor,
+        mean=measured.mean,
+        worst=measured.worst,
+        best=measured.best,
+        worst_wording=texts[measured.worst_persona],
+        best_wording=texts[measured.best_persona],
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -15,8 +15,9 @@ from permix.evaluation.answers import Answer, outcomes, read_answers, ungradable
 from permix.evaluation.errors import even_weights, weighted_means
 from permix.evaluation.fidelity import voice_means
 from permix.evaluation.intervals import Array, bootstrap_weights
-from permix.evaluation.scorecard import SCORECARD, Value, read_scorecard
+from permix.evaluation.scorecard import SCORECARD, read_scorecard
 from permix.evaluation.stability import Outcomes, panel
+from permix.evaluation.value import Value
 
 # Names as here, and of the panel's figures behind them.
 PANEL = {"neutral_accuracy": "neutral", "mean_accuracy": "mean", "worst_accuracy": "worst", "pss": "pss"}

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from permix.config import EvaluationSettings, digest
+from permix.evaluation.adaptive import Rule
 from permix.evaluation.fidelity import role_of
+from permix.evaluation.paraphrases import paraphrases
 from permix.generation.completion import Chat
 from permix.organism.world import roleplay_questions
 from permix.personas.schema import NEUTRAL, Persona
@@ -26,10 +28,20 @@ class Protocol:
     """Without the neutral prompt, by id."""
     roleplay: tuple[str, ...]
     """Questions that have no right answer."""
+    paraphrases: tuple[Persona, ...]
+    """Other wordings of the neutral prompt, which are asked the problems too."""
     samples: int
+    """Of each problem under each persona; at most, where there is a rule."""
     temperature: float
     max_tokens: int
     seed: int
+    adaptive: Rule | None = None
+    """Who is asked how far, where that follows from the answers; None: all are asked the same."""
+
+    @property
+    def wording_samples(self) -> int:
+        """Samples of each problem under each paraphrase: one where the personas' own follow from the answers."""
+        return 1 if self.adaptive else self.samples
 
     @property
     def roles(self) -> tuple[Persona, ...]:
@@ -38,8 +50,12 @@ class Protocol:
 
     @property
     def completions(self) -> int:
-        """How many completions it asks for: sampled and greedy on problems, and role-play."""
+        """How many completions it asks for, at most: sampled and greedy on problems, and role-play."""
         sampled = len(self.problems) * (1 + len(self.personas)) * self.samples
+        if self.adaptive and self.adaptive.max_completions:
+            sampled = min(sampled, self.adaptive.max_completions)
+        if self.paraphrases:
+            sampled += len(self.problems) * (1 + len(self.paraphrases)) * self.wording_samples
         return sampled + len(self.problems) + len(self.roles) * len(self.roleplay)
 
     @property
@@ -67,9 +83,31 @@ def make_protocol(
         problems=tuple(draw(eval_problems, settings.problems, seed, lambda problem: problem.id)),
         personas=tuple(sorted(eval_personas, key=lambda persona: persona.id)),
         roleplay=tuple(draw(roleplay_questions(), settings.roleplay_questions, seed, str)),
+        paraphrases=paraphrases(settings.paraphrases),
         samples=settings.samples,
         temperature=settings.temperature,
         max_tokens=settings.max_completion_tokens,
+        seed=seed,
+        adaptive=_rule(settings, seed, len(eval_personas)),
+    )
+
+
+def _rule(settings: EvaluationSettings, seed: int, personas: int) -> Rule | None:
+    adaptive = settings.adaptive
+    if adaptive is None:
+        return None
+    first = adaptive.batch * (1 + personas)
+    if adaptive.max_completions is not None and adaptive.max_completions < first:
+        raise ValueError(
+            f"evaluation.adaptive.max_completions is {adaptive.max_completions}, and the first round asks {first} "
+            f"({adaptive.batch} problems under {personas} personas and none); raise it, or lower its batch"
+        )
+    return Rule(
+        target_width=adaptive.target_width,
+        batch=adaptive.batch,
+        max_completions=adaptive.max_completions,
+        confidence=settings.confidence,
+        resamples=settings.resamples,
         seed=seed,
     )
 

@@ -94,6 +94,8 @@ class PersonaScore(Value):
     text: str
     """Its system prompt."""
     accuracy: Estimate
+    completions: int
+    """Sampled completions of problems that its accuracy stands on; an adaptive evaluation asks some personas more."""
     roleplay: float | None
     """Mean score of its role-play replies; None: not measured."""
     solving: float | None
@@ -109,11 +111,43 @@ class KindScore(Value):
     solving: float | None
 
 
+class ProblemScore(Value):
+    """The problems of one subject or one level, by themselves: of those that every persona was asked."""
+
+    problems: int
+    """Few of them say little, as their intervals show."""
+    neutral: Estimate
+    """Accuracy without a persona."""
+    mean: Estimate
+    """Mean accuracy over personas."""
+    pss: Estimate
+    noise_floor: Estimate
+
+
+class Paraphrases(Value):
+    """The paraphrase control: what wording alone does, without any persona.
+
+    Other wordings of the neutral prompt (`paraphrases.jsonl`; the idea is that of Luz de Araujo and Roth, arXiv
+    2407.02099), asked the same problems as the personas and measured like them.
+    """
+
+    wordings: int
+    pss: Estimate
+    """Worst / best wording accuracy: what a persona's effect is to be held against. More wordings make it lower."""
+    noise_floor: Estimate
+    mean: Estimate
+    worst: Estimate
+    best: Estimate
+    worst_wording: str
+    """The system prompt itself."""
+    best_wording: str
+
+
 class Scorecard(Value):
     """Accuracy, stability and fidelity of one model."""
 
-    format: Literal[1] = 1
-    """Version of this schema."""
+    format: Literal[2] = 2
+    """Version of this schema. 2 added `adaptive`, `completions`, `subjects`, `levels` and `paraphrases`."""
     model: str
     """Digest of the model that was measured."""
     protocol: str
@@ -125,7 +159,11 @@ class Scorecard(Value):
     problems_left_out: tuple[str, ...]
     """Ids of the problems of those completions, left out under every persona."""
     samples: int
-    """Completions for each problem under each persona."""
+    """Completions for each problem under each persona; at most, where the evaluation was adaptive."""
+    adaptive: bool
+    """Whether personas that could be neither worst nor best were asked less (`permix.evaluation.adaptive`)."""
+    completions: int
+    """Sampled completions of problems, under personas and without: what PSS cost."""
     temperature: float
     """Sampling temperature; 0 is greedy."""
     confidence: float
@@ -139,6 +177,12 @@ class Scorecard(Value):
     personas: tuple[PersonaScore, ...]
     """By kind, then id."""
     kinds: dict[str, KindScore]
+    subjects: dict[str, ProblemScore]
+    """By the problems' subject, where they have one."""
+    levels: dict[str, ProblemScore]
+    """By the problems' level, where they have one."""
+    paraphrases: Paraphrases | None
+    """None: not asked."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -162,6 +206,7 @@ class Scorecard(Value):
             for name, field in Stability.model_fields.items()
             if field.annotation is Estimate
         ]
+        named += [("paraphrase_pss", self.paraphrases.pss if self.paraphrases else None)]
         named += [("fidelity", self.fidelity.roleplay), ("fidelity_solving", self.fidelity.solving)]
         for name, estimate in named:
             if estimate is not None:

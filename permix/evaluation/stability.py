@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy as np
 from permix.evaluation.errors import Means, even_weights, measure_means, weighted_means
 from permix.evaluation.extremes import Figures, interval_of_smallest
 from permix.evaluation.intervals import Array, bootstrap_weights, estimate, holding, small_sample
-from permix.evaluation.scorecard import Estimate, Stability
+from permix.evaluation.scorecard import Stability
+from permix.evaluation.value import Estimate
 
 BOUNDS = {"worst_minus_neutral": (-1.0, 1.0)}
 """Of the panel's figures that are not shares."""
@@ -47,18 +49,33 @@ class Outcomes:
 
         NaN where a problem was not asked.
         """
-        counts = self.counts()
-        solved = np.nansum(self._whole(), axis=2)
-        rates: Array = np.divide(solved, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
-        return rates
+        return shares(self._whole())[0]
 
     def counts(self) -> Array:
         """Samples of each problem, shape (N, 1 + P), as in `rates`."""
-        counts: Array = np.isfinite(self._whole()).sum(axis=2)
-        return counts
+        return shares(self._whole())[1]
+
+    def asked_of_all(self) -> Array:
+        """Numbers of the problems that every persona, and the neutral prompt, was asked."""
+        return np.flatnonzero(self.counts().all(axis=1))
+
+    def of_problems(self, rows: Array) -> Outcomes:
+        """The same of some of the problems, by number. Raises ValueError for none."""
+        names = tuple(self.problems[row] for row in rows)
+        return Outcomes(names, self.personas, self.correct[rows], self.neutral[rows])
 
     def _whole(self) -> Array:
         return np.concatenate([self.neutral[:, None], self.correct], axis=1).astype(float)
+
+
+def shares(correct: Array) -> tuple[Array, Array]:
+    """Share solved of each problem's samples, and how many samples: both (N, M), of (N, M, K) with NaN for not asked.
+
+    The share is NaN where there is no sample.
+    """
+    counts = np.isfinite(correct).sum(axis=2)
+    solved = np.nansum(correct, axis=2)
+    return np.divide(solved, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
 
 
 def measure_stability(
@@ -78,6 +95,17 @@ def measure_stability(
     return stability, {
         persona: means.average([column], confidence) for column, persona in enumerate(outcomes.personas, start=1)
     }
+
+
+def average_accuracy(
+    outcomes: Outcomes, personas: Sequence[str], resamples: int, confidence: float, seed: int
+) -> Estimate:
+    """Mean accuracy under some of the personas, by id, with its interval over problems."""
+    columns = [1 + outcomes.personas.index(persona) for persona in personas]
+    rng = np.random.default_rng(seed)
+    weights = bootstrap_weights(len(outcomes.problems), resamples, rng)
+    means = measure_means(outcomes.rates()[:, columns], outcomes.counts()[:, columns], weights, confidence, rng)
+    return means.average(range(len(columns)), confidence)
 
 
 def _estimates(rates: Array, weights: Array, means: Means, confidence: float) -> dict[str, Estimate]:
@@ -124,18 +152,32 @@ def _smallest(means: Means) -> dict[str, tuple[float, int, Figures]]:
         "best": (1.0, -1, Figures(1 - accuracy, column, -one, column, none)),
         "worst_minus_neutral": (0.0, 1, Figures(accuracy - neutral, column, one, np.zeros_like(column), one)),
     }
-    first, second = (pair + 1 for pair in np.nonzero(~np.eye(len(column), dtype=bool)))
+    first, second = _pairs(column)
     if len(first):
         found["sat"] = (0.0, 1, Figures(1 - accuracy + average, column, -one, last, -one))
         one = np.ones(len(first))
         apart = means.values[first] - means.values[second]
         found["best_minus_worst"] = (0.0, -1, Figures(apart, first, one, second, one))
-        solved = means.values[second] > 0
-        first, second = first[solved], second[solved]
-    if len(first):
-        ratio, gain = means.values[first] / means.values[second], 1 / means.values[second]
-        found["pss"] = (0.0, 1, Figures(ratio, first, gain, second, ratio * gain))
+    if (figures := ratios(means, column)) is not None:
+        found["pss"] = (0.0, 1, figures)
     return found
+
+
+def ratios(means: Means, columns: Array) -> Figures | None:
+    """Every persona's accuracy / every other's, of which PSS is the smallest; None where there are none."""
+    first, second = _pairs(columns)
+    solved = means.values[second] > 0
+    first, second = first[solved], second[solved]
+    if not len(first):
+        return None
+    ratio, gain = means.values[first] / means.values[second], 1 / means.values[second]
+    return Figures(ratio, first, gain, second, ratio * gain)
+
+
+def _pairs(columns: Array) -> tuple[Array, Array]:
+    """All ordered pairs of different columns."""
+    first, second = np.nonzero(~np.eye(len(columns), dtype=bool))
+    return columns[first], columns[second]
 
 
 def _cps(value: float, best: Estimate, mean: Estimate) -> Estimate:
