@@ -1,11 +1,12 @@
 """What must hold of curated problems and personas, as Great Expectations suites, and the frames they look at.
 
-Some of it is told by columns that are derived here and in no file (`normalised_question`, `overlap_with_eval`): a
-stock expectation about such a column names the offending rows, and its Data Docs show their values.
+Some of it is told by columns that are derived here and in no file (`question_key`, `overlap_with_eval`): a stock
+expectation about such a column names the offending rows.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+FRAME_BATCH = 16_384
+"""Problems whose texts are held at once."""
+
+
 def problem_expectations(settings: ProblemSettings, tokens: bool = False) -> list[Any]:
     """What must hold of curated problems; the columns are those of `problem_frame`, `tokens` among them or not."""
     import great_expectations.expectations as gxe
@@ -28,17 +33,17 @@ def problem_expectations(settings: ProblemSettings, tokens: bool = False) -> lis
     return [
         *_token_expectations(gxe, settings.max_question_tokens if tokens else None),
         *_common_expectations(gxe),
-        _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a question", column="question"),
-        _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a gold", column="gold"),
+        _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a question", column="question_chars"),
+        _must(gxe.ExpectColumnValuesToNotBeNull, "every problem has a gold", column="gold_chars"),
         _must(
-            gxe.ExpectColumnValueLengthsToBeBetween,
+            gxe.ExpectColumnValuesToBeBetween,
             "no question is empty or too long",
-            column="question",
+            column="question_chars",
             min_value=1,
             max_value=settings.max_question_chars,
         ),
-        _must(gxe.ExpectColumnValueLengthsToBeBetween, "no gold is empty", column="gold", min_value=1),
-        _must(gxe.ExpectColumnValuesToBeUnique, "no question twice, nor in both splits", column="normalised_question"),
+        _must(gxe.ExpectColumnValuesToBeBetween, "no gold is empty", column="gold_chars", min_value=1),
+        _must(gxe.ExpectColumnValuesToBeUnique, "no question twice, nor in both splits", column="question_key"),
     ]
 
 
@@ -140,18 +145,42 @@ def _must(expectation: Any, description: str, **arguments: Any) -> Any:
 
 
 def problem_frame(directory: Path, markers: Markers, count_tokens: CountTokens | None = None) -> pd.DataFrame:
-    """The curated problems of both splits, with the columns `file`, `normalised_question` and `chat_marker`.
+    """What is expected something of, of the curated problems of both splits; a million rows take 100 MB.
 
-    With `count_tokens` also `tokens`, the question's length. Solutions are left out: nothing is expected of them here.
+    `id`, `source`, `split`, `file`; `question_chars` and `gold_chars`, null where there is none; `question_key`, a hash
+    that equal questions share; `chat_marker`; with `count_tokens` also `tokens`, the question's length.
     """
-    frame = _frame(directory, without="solution")
-    if "question" in frame and count_tokens is not None:
-        frame["tokens"] = count_tokens(frame["question"].fillna("").tolist())
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    parts = []
+    for split in ("train", "eval"):
+        with pq.ParquetFile(directory / f"{split}.parquet") as file:
+            columns = [name for name in ("id", "source", "split", "question", "gold") if name in file.schema.names]
+            # Without rows there is no batch; the columns are there all the same.
+            batches = (
+                file.iter_batches(FRAME_BATCH, columns=columns) if file.metadata.num_rows else [file.read(columns)]
+            )
+            parts += [_problem_part(batch.to_pandas(), markers, count_tokens).assign(file=split) for batch in batches]
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def _problem_part(frame: pd.DataFrame, markers: Markers, count_tokens: CountTokens | None) -> pd.DataFrame:
     # A column that is missing is left missing: the expectation about it then says so.
     if "question" in frame:
-        frame["normalised_question"] = frame["question"].map(normalised, na_action="ignore")
-        frame["chat_marker"] = frame["question"].map(markers.find, na_action="ignore").astype("object")
+        questions = frame.pop("question")
+        if count_tokens is not None:
+            frame["tokens"] = count_tokens(questions.fillna("").tolist())
+        frame["question_chars"] = questions.str.len()
+        frame["question_key"] = questions.map(_key, na_action="ignore")
+        frame["chat_marker"] = questions.map(markers.find, na_action="ignore").astype("object")
+    if "gold" in frame:
+        frame["gold_chars"] = frame.pop("gold").str.len()
     return frame
+
+
+def _key(question: str) -> int:
+    return int.from_bytes(hashlib.blake2b(normalised(question).encode(), digest_size=7).digest())
 
 
 def persona_frame(
@@ -202,13 +231,10 @@ def _named(found: list[list[Hit]]) -> list[str | None]:
     return ["; ".join(map(str, hits)) or None for hits in found]
 
 
-def _frame(directory: Path, without: str = "") -> pd.DataFrame:
+def _frame(directory: Path) -> pd.DataFrame:
     import pandas as pd
-    import pyarrow.parquet as pq
 
-    files = {split: directory / f"{split}.parquet" for split in ("train", "eval")}
-    columns = [name for name in pq.read_schema(files["train"]).names if name != without]
     return pd.concat(
-        [pd.read_parquet(file, columns=columns).assign(file=split) for split, file in files.items()],
+        [pd.read_parquet(directory / f"{split}.parquet").assign(file=split) for split in ("train", "eval")],
         ignore_index=True,
     )

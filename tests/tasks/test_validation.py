@@ -97,7 +97,8 @@ def test_a_repeated_id_is_named(tmp_path: Path) -> None:
 
 def test_an_empty_split_is_found(tmp_path: Path) -> None:
     only = [problem for problem in PROBLEMS if problem.split == "train"]
-    assert failed(check_problems(tmp_path, only)).keys() == {"no split is empty"}
+    assert failed(check_problems(tmp_path / "train", only)).keys() == {"no split is empty"}
+    assert failed(check_problems(tmp_path / "none", [])).keys() == {"no split is empty"}
 
 
 @pytest.mark.parametrize(
@@ -105,8 +106,8 @@ def test_an_empty_split_is_found(tmp_path: Path) -> None:
     [
         ("split", "eval", "rows stand in the file of their split"),
         ("source", None, "every row names its source"),
-        ("question", None, "every problem has a question"),
-        ("gold", None, "every problem has a gold"),
+        ("question_chars", None, "every problem has a question"),
+        ("gold_chars", None, "every problem has a gold"),
     ],
 )
 def test_a_spoilt_cell_is_named(tmp_path: Path, column: str, value: str | None, expectation: str) -> None:
