@@ -42,7 +42,8 @@ LISTED = 10_000
 
 
 def _problems_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
-    settings: ProblemSettings = arguments["settings"]
+    # The band of difficulty is kept by a stage of its own, and another one changes nothing here.
+    settings: ProblemSettings = arguments["settings"].model_copy(update={"difficulty": None})
     code = code_digest("curation", "problems", "verifier", "organism")
     return digest("curate_problems", settings, _digests(settings.sources), _tokenizer(arguments["base"]), code)
 

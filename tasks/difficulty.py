@@ -82,6 +82,7 @@ def keep_band(profile: Profile, base: StageResult, problems: StageResult) -> Sta
                 f"no training problem is left; {told}: widen problems.difficulty, or set it to null"
             )
         made = {name: value for name, value in known.items() if name not in ("digest", "files", "counts")}
+        made["settings"] |= {"difficulty": settings.model_dump()}
         reference = written.publish(**made, base=base.digest, pass_rates=rates)
         for split, context in (("train", "training"), ("eval", "evaluation")):
             log_dataset(f"problems-{split}", reference, f"{split}.parquet", context)

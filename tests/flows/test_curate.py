@@ -86,26 +86,23 @@ def test_a_failed_expectation_stops_the_flow_and_names_itself_and_the_rows(tmp_p
 
 def test_what_the_base_always_or_never_solves_is_dropped_where_the_profile_asks(workspace: Path) -> None:
     # A base of seconds, right now and then.
-    small = OrganismSettings(hidden_size=32, layers=1, heads=2, steps=150, batch_size=64, learning_rate=1e-2)
-    profile = Profile(
-        organism=small, problems=ProblemSettings(difficulty=DifficultySettings(low=0.25, high=0.75, samples=4))
-    )
+    small = OrganismSettings(hidden_size=32, layers=1, heads=2, steps=250, batch_size=64, learning_rate=1e-2)
+    profile = Profile(organism=small, problems=ProblemSettings(difficulty=DifficultySettings(samples=8)))
     curated = curate(profile)
     manifest = facts(curated.problems.reference)
     rates = manifest["pass_rates"]
     train, held_out = (load_problems(Path(curated.problems.path), split) for split in ("train", "eval"))
     assert sum(rates.values()) == 300 - len(held_out), "eval problems are left alone"
-    assert 0 < len(train) == rates["2 of 4"]
+    assert 0 < len(train) == sum(rates.values()) - rates["0 of 8"] - rates["8 of 8"]
     rejects = load_rejects(Path(curated.problems.path))
-    hard = {reject.share for reject in rejects if reject.reason == "too hard"}
-    easy = {reject.share for reject in rejects if reject.reason == "too easy"}
-    assert hard <= {0, 0.25}
-    assert easy <= {0.75, 1}
-    assert len(rejects) == sum(rates.values()) - len(train)
+    assert {(reject.reason, reject.share) for reject in rejects} <= {("too hard", 0.0), ("too easy", 1.0)}
+    assert len(rejects) == rates["0 of 8"] + rates["8 of 8"]
     assert {run.data.tags.get("permix.stage") for run in runs()[1:]} >= {"base", "difficulty"}
 
-    wider = profile.problems.difficulty.model_copy(update={"low": 0.0})
-    again = curate(profile.model_copy(update={"problems": profile.problems.model_copy(update={"difficulty": wider})}))
+    band = DifficultySettings(samples=8, high=0.25)
+    again = curate(profile.model_copy(update={"problems": ProblemSettings(difficulty=band)}))
     stage = [run for run in runs() if run.data.tags.get("permix.stage") == "difficulty"][-1]
     assert facts(again.problems.reference)["pass_rates"] == rates, "the same completions, not drawn again"
-    assert stage.data.metrics["in_band"] == rates["1 of 4"] + rates["2 of 4"]
+    assert stage.data.metrics["in_band"] == rates["1 of 8"]
+    stages = [run.data.tags.get("permix.stage") for run in runs()]
+    assert (stages.count("difficulty"), stages.count("curate_problems"), stages.count("base")) == (2, 1, 1)
