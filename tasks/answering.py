@@ -116,6 +116,9 @@ def ask_model(model: Running, protocol: Protocol, settings: EvaluationSettings, 
             )
 
         answers = ask(remembered, protocol)
+        if done < protocol.completions:
+            # An adaptive evaluation stops when it knows enough.
+            show(done, done, "enough")
     seconds = time.monotonic() - started
     get_run_logger().info(
         "%s: %d completions judged in %.1f s, %d of them written now", label, len(answers), seconds, generated

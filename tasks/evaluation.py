@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 from prefect import get_run_logger, task
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.context import TaskRunContext
 
 from permix.config import Profile, digest
 from permix.evaluation.answers import COMPLETIONS, write_answers
 from permix.evaluation.evaluate import make_scorecard
 from permix.evaluation.fidelity import with_judges
+from permix.evaluation.judgements import read_judgements, write_judgements
 from permix.evaluation.protocol import make_protocol
 from permix.evaluation.scorecard import SCORECARD, Scorecard, write_scorecard
 from permix.personas import load_personas
@@ -71,7 +77,7 @@ def evaluate_policy(
     it cannot be asked, where there is nothing to evaluate on, or where no problem can be graded.
     """
     with tracked_stage(f"evaluate_{label}") as run_id:
-        mlflow.set_tags({"permix.model": policy.digest, "permix.label": label})
+        mlflow.set_tags({"permix.model": policy.digest, "permix.label": label, "permix.where": where(policy)})
         judging = profile.evaluation.judging
         judged = None if judging is None else run_stage(judge_policy, profile, policy, label)
         protocol = make_protocol(
@@ -103,6 +109,7 @@ def evaluate_policy(
                 personas=personas.digest,
                 commit=git_commit(),
             ),
+            read_judgements(judged.path) if judged is not None else (),
         )
         _warn(label, evaluation)
         home = workspace() / "evaluation" / evaluation_key(profile, policy, problems, personas)[:12]
@@ -138,8 +145,9 @@ def report_comparison(evaluated: Mapping[str, StageResult]) -> str:
         figure.savefig(home / f"{name}.png", dpi=130)
         create_image_artifact(_data_url(figure), key=f"comparison-{name}", description=f"{description}: {names}")
     mlflow.log_artifacts(str(home), "comparison")
+    _link_report("comparison-report", f"Report on {names}, side by side", f"comparison/{REPORT}")
     create_markdown_artifact(
-        f"{markdown}\n{_report_links(home, 'comparison/')}",
+        f"{markdown}\nThe whole report: `{home / REPORT}`, and in MLflow (artifact `comparison-report`).\n",
         key="comparison",
         description=f"Side by side: {names}",
     )
@@ -178,6 +186,8 @@ def _keep(home: Path, label: str, evaluation: Evaluation) -> Reference:
         draft = Path(directory)
         write_answers(evaluation.answers, draft)
         write_scorecard(evaluation.scorecard, draft)
+        if evaluation.judgements:
+            write_judgements(evaluation.judgements, draft)
         (draft / REPORT).write_text(page({label: evaluation}), encoding="utf-8")
         persona_chart({label: evaluation.scorecard}).savefig(draft / "personas.png", dpi=130)
         plane({label: evaluation.scorecard}).savefig(draft / "plane.png", dpi=130)
@@ -190,12 +200,16 @@ def _keep(home: Path, label: str, evaluation: Evaluation) -> Reference:
 
 def _publish(label: str, scorecard: Scorecard, reference: Reference) -> None:
     """One model's scorecard into the active MLflow run and Prefect's artifacts."""
+    markdown = comparison_markdown({label: scorecard})
     mlflow.log_metrics(scorecard.metrics())
     mlflow.log_artifacts(reference.path)
+    # What MLflow shows as the run's description.
+    mlflow.set_tag("mlflow.note.content", f"{markdown}\nThe whole report: `{REPORT}` among the artifacts.\n")
+    _link_report(f"report-{label}", f"Report on {label}", REPORT)
     create_markdown_artifact(
-        f"{comparison_markdown({label: scorecard})}\n{_report_links(Path(reference.path))}",
+        f"{markdown}\nThe whole report: `{reference.file(REPORT)}`, and in MLflow (artifact `report-{label}`).\n",
         key=f"scorecard-{label}",
-        description=f"Scorecard of {label}",
+        description=f"{label}: {_headline(scorecard)}",
     )
     create_table_artifact(
         [
@@ -213,14 +227,26 @@ def _publish(label: str, scorecard: Scorecard, reference: Reference) -> None:
     )
 
 
-def _report_links(directory: Path, prefix: str = "") -> str:
-    """Where the page is: in MLflow's UI, and on disk, since a browser opens no file from a web page."""
+def _headline(scorecard: Scorecard) -> str:
+    figures = (
+        ("PSS", scorecard.stability.pss),
+        ("fidelity in role-play", scorecard.fidelity.roleplay),
+        ("neutral accuracy", scorecard.stability.neutral),
+    )
+    return ", ".join(f"{name} {_share(None if figure is None else figure.value)}" for name, figure in figures)
+
+
+def _link_report(key: str, description: str, path: str) -> None:
+    """A link artifact to a page among the active MLflow run's artifacts, as MLflow's UI shows it.
+
+    Not to the file on disk: a browser opens none from a web page.
+    """
     run = mlflow.active_run()
     assert run is not None  # stages and flows run in one
     uri = mlflow.get_tracking_uri()
-    base = uri.rstrip("/") if uri.startswith("http") else f"http://{HOST}:{MLFLOW_PORT}"
-    link = f"{base}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{prefix}{REPORT}"
-    return f"The whole report: [in MLflow]({link}), or `{directory / REPORT}`.\n"
+    server = uri.rstrip("/") if uri.startswith("http") else f"http://{HOST}:{MLFLOW_PORT}"
+    link = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{path}"
+    create_link_artifact(link, f"{description}, in MLflow", key=key, description=description)
 
 
 def _share(value: float | None) -> str:

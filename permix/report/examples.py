@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from permix.evaluation.answers import Answer
+from permix.evaluation.judging import Judgement
+from permix.evaluation.personagym import Question
 from permix.personas.schema import NEUTRAL
 
 
@@ -35,16 +37,54 @@ def failures(answers: Sequence[Answer], persona: str) -> list[Failure]:
     return list(first.values())
 
 
-def replies(answers: Sequence[Answer], count: int) -> tuple[list[Answer], list[Answer]]:
-    """The best scored role-play replies and the worst, each of so many different personas, best and worst first."""
-    scored = [answer for answer in answers if answer.task == "roleplay" and answer.voice is not None]
-    best = sorted(scored, key=lambda a: (-(a.voice or 0.0), a.persona, a.item))
-    worst = sorted(scored, key=lambda a: (a.voice or 0.0, a.persona, a.item))
+@dataclass(frozen=True)
+class Reply:
+    """One reply in character, and what it was given for it."""
+
+    persona: str
+    question: str
+    text: str
+    score: float
+    said: tuple[tuple[str, str], ...] = ()
+    """Of each judge that is a model: its name with its score, and its reasons."""
+
+
+def replies(answers: Sequence[Answer], judgements: Sequence[Judgement], count: int) -> tuple[list[Reply], list[Reply]]:
+    """The best replies in character and the worst, each of so many different personas, best and worst first.
+
+    Those that judges scored, where there are any; else those whose voice was heard. A reply that not every judge gave a
+    score is left out.
+    """
+    scored = _judged(judgements) if judgements else _heard(answers)
+    best = sorted(scored, key=lambda reply: (-reply.score, reply.persona, reply.question))
+    worst = sorted(scored, key=lambda reply: (reply.score, reply.persona, reply.question))
     return _of_each(best, count), _of_each(worst, count)
 
 
-def _of_each(answers: Sequence[Answer], count: int) -> list[Answer]:
-    first: dict[str, Answer] = {}
-    for answer in answers:
-        first.setdefault(answer.persona, answer)
+def _heard(answers: Sequence[Answer]) -> list[Reply]:
+    return [
+        Reply(answer.persona, answer.question, answer.completion, answer.voice)
+        for answer in answers
+        if answer.task == "roleplay" and answer.voice is not None
+    ]
+
+
+def _judged(judgements: Sequence[Judgement]) -> list[Reply]:
+    by_reply: dict[tuple[Question, str], list[Judgement]] = {}
+    for judgement in judgements:
+        by_reply.setdefault((judgement.question, judgement.reply), []).append(judgement)
+    found = []
+    for (question, text), given in by_reply.items():
+        scores = [judgement.score for judgement in given if judgement.score is not None]
+        if len(scores) == len(given):
+            said = tuple((f"{judgement.judge}: {judgement.score}", judgement.reason) for judgement in given)
+            mean = sum(scores) / len(scores)
+            found.append(Reply(question.persona, f"{question.text} ({question.task})", text, mean, said))
+    return found
+
+
+def _of_each(replies: Sequence[Reply], count: int) -> list[Reply]:
+    first: dict[str, Reply] = {}
+    for reply in replies:
+        first.setdefault(reply.persona, reply)
     return list(first.values())[:count]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from permix.evaluation.scorecard import Estimate, Fidelity, Scorecard, Stability, Value
+from permix.evaluation.scorecard import Estimate, Fidelity, Paraphrases, Scorecard, Stability, Value
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ def _fidelity(field: str, title: str, paired: str, headline: bool) -> Figure:
 FIGURES: tuple[Figure, ...] = (
     _stability("pss", "PSS", "pss", headline=True),
     _stability("noise_floor", "PSS if no persona mattered"),
+    Figure(
+        "PSS over paraphrases",
+        lambda card: None if card.paraphrases is None else card.paraphrases.pss,
+        " ".join((definition(Paraphrases, "pss"), "Of other wordings of the neutral prompt, without any persona.")),
+    ),
     _fidelity("roleplay", "Fidelity in role-play", "fidelity", headline=True),
     _fidelity("solving", "Fidelity while solving", "fidelity_solving", headline=True),
     _stability("neutral", "Neutral accuracy", "neutral_accuracy", headline=True),

@@ -11,12 +11,16 @@ from dataclasses import dataclass, fields
 from markupsafe import Markup
 
 from permix.evaluation.answers import Answer, read_answers
+from permix.evaluation.judged import PersonaGymScore
+from permix.evaluation.judgements import JUDGEMENTS, read_judgements
+from permix.evaluation.judging import Judgement
 from permix.evaluation.paired import Difference, compare
-from permix.evaluation.scorecard import Estimate, Scorecard, read_scorecard
+from permix.evaluation.personagym import TASKS
+from permix.evaluation.scorecard import Estimate, ProblemScore, Scorecard, read_scorecard
 from permix.reference import Reference, facts
 from permix.report.bars import bars, colour
 from permix.report.examples import Failure, failures, replies
-from permix.report.figures import FIGURES, Figure
+from permix.report.figures import FIGURES, Figure, definition
 from permix.report.plane_html import Point, plane
 from permix.report.template import TEMPLATES, probability, render, signed
 from permix.report.words import kind_name, persona_name
@@ -56,6 +60,8 @@ class Evaluation:
     scorecard: Scorecard
     answers: Sequence[Answer]
     facts: Facts
+    judgements: Sequence[Judgement] = ()
+    """Every judge's score of every reply in character; none where no judges are configured."""
 
 
 def read_evaluation(reference: Reference) -> Evaluation:
@@ -65,6 +71,7 @@ def read_evaluation(reference: Reference) -> Evaluation:
         read_scorecard(reference.path),
         read_answers(reference.path),
         Facts(**{field.name: manifest[field.name] for field in fields(Facts)}),
+        read_judgements(reference.path) if reference.file(JUDGEMENTS).is_file() else (),
     )
 
 
@@ -77,10 +84,7 @@ def page(evaluations: Mapping[str, Evaluation]) -> str:
     if len({card.protocol for card in cards.values()}) > 1:
         raise ValueError(f"{', '.join(cards)} were asked different things; evaluate them with one profile")
     first, *others = evaluations
-    differences = {
-        label: compare(evaluations[label].answers, evaluations[first].answers, confidence=cards[first].confidence)
-        for label in others
-    }
+    differences = {label: _compare(evaluations[label], evaluations[first]) for label in others}
     return render(
         "page",
         css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),  # ours, from a file
@@ -98,10 +102,25 @@ def page(evaluations: Mapping[str, Evaluation]) -> str:
         planes=_planes(cards),
         kinds=_kinds(cards),
         failures={label: _failures(label, evaluations) for label in evaluations},
-        replies={label: replies(evaluation.answers, SHOWN_REPLIES) for label, evaluation in evaluations.items()},
+        parts=[("subject", _parts(cards, "subjects")), ("level", _parts(cards, "levels"))],
+        judged={label: of for label, card in cards.items() if (of := card.fidelity.judged) is not None},
+        tasks=TASKS,
+        replies={label: replies(one.answers, one.judgements, SHOWN_REPLIES) for label, one in evaluations.items()},
         judges=sorted({card.fidelity.judge for card in cards.values() if card.fidelity.judge}),
-        figures=FIGURES,
+        figures=[(figure.title, figure.definition) for figure in FIGURES],
+        judged_figures=[
+            (title, definition(PersonaGymScore, field))
+            for title, field in (("PersonaScore", "persona_score"), ("PersonaGym's tasks", "tasks"))
+        ],
     )  # fmt: skip
+
+
+def _compare(candidate: Evaluation, reference: Evaluation) -> dict[str, Difference]:
+    found = compare(candidate.answers, reference.answers, confidence=reference.scorecard.confidence)
+    if reference.scorecard.fidelity.judged is not None:
+        # It compares the organism's voice, and the page shows what the judges said.
+        found.pop("fidelity", None)
+    return found
 
 
 def points(scorecards: Mapping[str, Scorecard]) -> list[Point]:
@@ -130,7 +149,9 @@ def kind_points(card: Scorecard, of: int) -> list[Point]:
 def headline(scorecards: Mapping[str, Scorecard], figures: Sequence[Figure] = FIGURES) -> Markup:
     """The figures with their intervals, a column a model."""
     rows = [(figure, [figure.read(card) for card in scorecards.values()]) for figure in figures]
-    return render("headline", labels=list(scorecards), rows=rows)
+    # What was asked of nobody would only be in the way; that a headline figure is missing has to be said.
+    shown = [row for row in rows if row[0].headline or any(value is not None for value in row[1])]
+    return render("headline", labels=list(scorecards), rows=shown)
 
 
 def differences_table(differences: Mapping[str, Mapping[str, Difference]], reference: str) -> Markup:
@@ -237,6 +258,15 @@ def _planes(cards: Mapping[str, Scorecard]) -> list[tuple[str, Markup]]:
 def _exact(value: float) -> Estimate:
     """A figure whose interval nobody computed."""
     return Estimate(value=value, low=value, high=value)
+
+
+def _parts(cards: Mapping[str, Scorecard], field: str) -> list[tuple[str, list[tuple[str, ProblemScore]]]]:
+    """Each subject or level with the figures of every model that was asked about it."""
+    names = list(dict.fromkeys(name for card in cards.values() for name in getattr(card, field)))
+    return [
+        (name, [(label, getattr(card, field)[name]) for label, card in cards.items() if name in getattr(card, field)])
+        for name in names
+    ]
 
 
 def _kinds(cards: Mapping[str, Scorecard]) -> list[tuple[str, list[tuple[str, Scorecard]]]]:

@@ -66,7 +66,8 @@ def test_a_model_gets_a_scorecard_once(model: Path, workspace: Path) -> None:
     }  # fmt: skip
     for key in (f"scorecard-{label}", f"personas-{label}"):
         assert Artifact.get(key) is not None, key
-    assert f"runs/{run.info.run_id}/artifacts/report.html" in str(Artifact.get(f"scorecard-{label}").data)  # type: ignore[union-attr]
+    assert f"runs/{run.info.run_id}/artifacts/report.html" in str(Artifact.get(f"report-{label}").data)  # type: ignore[union-attr]
+    assert "PSS (worst / best)" in run.data.tags["mlflow.note.content"]
     assert evaluated.comparison is None
 
     assert evaluate(PROFILE, str(model)) == evaluated
@@ -95,7 +96,7 @@ def test_models_side_by_side_were_asked_the_same(model: Path) -> None:
     directory = side_by_side(PROFILE, PROFILE, str(model))
     assert (Path(directory) / "table.md").read_text(encoding="utf-8").startswith("|  | base | candidate |")
     assert "candidate beside base" in (Path(directory) / "report.html").read_text(encoding="utf-8")
-    for key in ("comparison", "comparison-personas", "comparison-plane"):
+    for key in ("comparison", "comparison-report", "comparison-personas", "comparison-plane"):
         assert Artifact.get(key) is not None, key
     (parent,) = [
         run

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import astuple, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from scripted import SETTINGS, protocol, scripted
 
-from permix.evaluation.answers import Answer
 from permix.evaluation.evaluate import ask, make_scorecard
+from permix.evaluation.fidelity import with_judges
+from permix.evaluation.judging import Judgement
+from permix.evaluation.personagym import TASKS, Question
+from permix.evaluation.personascore import persona_score
 from permix.evaluation.scorecard import Scorecard
 from permix.report.examples import failures, replies
 from permix.report.figures import FIGURES
@@ -161,18 +164,52 @@ def test_failures_that_a_persona_alone_explains_come_first_and_no_problem_twice(
 
 
 def test_the_best_replies_and_the_worst_are_of_different_personas() -> None:
-    best, worst = replies(CANDIDATE.answers, 4)
-
-    def scores(answers: list[Answer]) -> list[float]:
-        return [answer.voice for answer in answers if answer.voice is not None]
-
-    assert len({answer.persona for answer in best}) == len({answer.persona for answer in worst}) == 4
-    assert scores(best) == [1.0] * 4
-    assert worst[0].persona == "organism/calm-chef"
-    assert scores(worst)[0] == 0.0
+    best, worst = replies(CANDIDATE.answers, (), 4)
+    assert len({reply.persona for reply in best}) == len({reply.persona for reply in worst}) == 4
+    assert [reply.score for reply in best] == [1.0] * 4
+    assert (worst[0].persona, worst[0].score) == ("organism/calm-chef", 0.0)
     silent = [replace(answer, voice=None) for answer in CANDIDATE.answers]
-    assert replies(silent, 4) == ([], [])
+    assert replies(silent, (), 4) == ([], [])
     assert "role-play at its best" not in page({"model": replace(CANDIDATE, answers=silent)})
+
+
+def judgement(persona: str, judge: str, score: int | None, reason: str = "because") -> Judgement:
+    question = Question(persona, "Linguistic Habits", "What do you say in the morning?")
+    return Judgement(question, f"{persona} says {HOSTILE}", False, judge, score, reason, 1)
+
+
+def test_what_judges_said_stands_beside_the_replies_that_they_scored() -> None:
+    scores = {"a cook": (5, 4), "a sailor": (1, 2), "a monk": (3, None)}
+    given = [judgement(who, f"judge {i}", of[i], HOSTILE) for who, of in scores.items() for i in (0, 1)]
+    best, worst = replies(CANDIDATE.answers, given, 4)
+    assert [(reply.persona, reply.score) for reply in best] == [("a cook", 4.5), ("a sailor", 1.5)]
+    assert [reply.persona for reply in worst] == ["a sailor", "a cook"]
+    asked = [Judgement(replace(one.question, task=task), *astuple(one)[1:]) for one in given[:4] for task in TASKS]
+    card = with_judges(CANDIDATE.scorecard, persona_score(asked, resamples=20), "asked")
+    judged = replace(CANDIDATE, scorecard=card, judgements=asked)
+    read = Page(page({"model": judged}))
+    assert read.open == []
+    assert "PersonaScore" in read.text
+    assert "Krippendorff's alpha between judges" in read.text
+    assert "judge 0: 5" in read.text
+    assert read.tags - Page(page({"model": CANDIDATE})).tags == {"details", "summary"}
+    other = with_judges(BASE.scorecard, persona_score(asked, resamples=20), "asked")
+    beside = page({"base": replace(BASE, scorecard=other, judgements=asked), "candidate": judged})
+    differences = beside[beside.index("Differences, in pairs") : beside.index("All figures")]
+    assert "Fidelity while solving" in differences
+    assert "Fidelity in role-play" not in differences, "the voice is not what the judges scored"
+
+
+def test_subjects_and_levels_have_a_table_where_problems_have_them() -> None:
+    subjects = BASE.scorecard.subjects
+    assert subjects
+    assert not BASE.scorecard.levels
+    read = Page(page({"a": BASE, "b": replace(BASE, scorecard=BASE.scorecard.model_copy(update={"levels": subjects}))}))
+    assert read.open == []
+    assert all(name in read.text for name in ("By subject", "By level", *subjects))
+    alone = Page(page({"model": BASE})).text
+    assert "By subject" in alone
+    assert "By level" not in alone
 
 
 def test_the_documented_schema_is_the_codes() -> None:
