@@ -90,7 +90,7 @@ def measure_stability(
         noise_floor=noise_floor(outcomes.correct, resamples, confidence, rng),
         worst_persona=outcomes.personas[int(means.values[1:].argmin())],
         best_persona=outcomes.personas[int(means.values[1:].argmax())],
-        **_estimates(rates, weights, means, confidence),
+        **panel_estimates(rates, weights, means, confidence),
     )
     return stability, {
         persona: means.average([column], confidence) for column, persona in enumerate(outcomes.personas, start=1)
@@ -108,8 +108,11 @@ def average_accuracy(
     return means.average(range(len(columns)), confidence)
 
 
-def _estimates(rates: Array, weights: Array, means: Means, confidence: float) -> dict[str, Estimate]:
-    """The panel with intervals, each by what its figure is: an average, a smallest of several, or neither."""
+def panel_estimates(rates: Array, weights: Array, means: Means, confidence: float) -> dict[str, Estimate]:
+    """The panel with intervals, each by what its figure is: an average, a smallest of several, or neither.
+
+    `means` are of the same rates and weights (`measure_means`).
+    """
     personas = np.arange(1, len(means.values))
     estimates = {"neutral": means.average([0], confidence), "mean": means.average(personas, confidence)}
     measured = {name: float(figure) for name, (figure,) in panel(rates, even_weights(rates)).items()}

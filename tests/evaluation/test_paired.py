@@ -12,8 +12,10 @@ from scripted import SETTINGS, protocol, scripted
 from permix.config import EvaluationSettings
 from permix.evaluation.answers import Answer, write_answers
 from permix.evaluation.evaluate import ask, make_scorecard
-from permix.evaluation.paired import compare, compare_evaluations
+from permix.evaluation.paired import compare, compare_evaluations, compare_outcomes
 from permix.evaluation.scorecard import write_scorecard
+from permix.evaluation.simulated import SHAPES, simulated_chances
+from permix.evaluation.stability import Outcomes
 
 ASKED = protocol()
 HASTY = "organism/hasty-pirate"
@@ -46,8 +48,8 @@ def test_figures_as_worked_by_hand() -> None:
     assert (pss.candidate, pss.reference, pss.difference) == (0.75, 0.5, 0.25)
     assert found["worst_accuracy"].difference == 0.25
     assert found["mean_accuracy"].difference == found["accuracy_expert"].difference == 0.125
-    # One problem of four tells them apart; it is missing from a resample with probability (3/4)^4, a tie.
-    assert neutral.probability == pytest.approx(1 - (3 / 4) ** 4 / 2, abs=0.02)
+    # One problem of four tells them apart; it is missing from a resample with probability (3/4)^4.
+    assert neutral.probability == pytest.approx(1 - (3 / 4) ** 4, abs=0.05)
     assert neutral.low <= 0.25 <= neutral.high
     assert set(found) == {"neutral_accuracy", "mean_accuracy", "worst_accuracy", "pss", "accuracy_expert"}
 
@@ -60,7 +62,8 @@ def test_a_reference_of_zero_has_no_relative_difference() -> None:
 def test_a_model_against_itself_is_a_tie() -> None:
     mine = answers({HASTY: 0.5})
     for difference in compare(mine, mine).values():
-        assert (difference.difference, difference.low, difference.high, difference.probability) == (0, 0, 0, 0.5)
+        assert (difference.difference, difference.probability) == (0, 0.5)
+        assert difference.low <= 0 <= difference.high
 
 
 def test_every_figure_is_the_scorecards() -> None:
@@ -85,6 +88,24 @@ def test_the_other_way_round_is_the_mirror_image() -> None:
         assert one.difference == pytest.approx(-other.difference)
         assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
         assert one.probability == pytest.approx(1 - other.probability)
+
+
+@pytest.mark.parametrize("shape", ["all equal", "one far below", "groups that tie"])
+def test_between_equal_models_the_probability_is_spread_evenly(shape: str) -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(100):
+        chances = simulated_chances(SHAPES[shape] * 2, 40, rng)
+        drawn = (rng.random((40, 40, 3)) < chances[:, :, None]).astype(float)
+        names = tuple(map(str, range(40))), tuple(map(str, range(20)))
+        mine, theirs = (Outcomes(*names, half, half[:, 0]) for half in (drawn[:, :20], drawn[:, 20:]))
+        found.append(compare_outcomes(mine, theirs, dict.fromkeys(names[1], "expert"), resamples=100)["pss"])
+    probability = np.array([one.probability for one in found])
+    # Of 100 draws 9 or fewer are below 0.05 in 97 % of cases, and 35 to 65 below 0.5 in 99.8 %.
+    assert (probability < 0.05).sum() <= 10
+    assert (probability > 0.95).sum() <= 10
+    assert 35 <= (probability < 0.5).sum() <= 65
+    assert np.mean([one.low <= 0 <= one.high for one in found]) >= 0.93
 
 
 def test_pairing_narrows_the_interval() -> None:
@@ -125,11 +146,13 @@ def test_a_problem_ungradable_for_one_counts_for_neither() -> None:
 def test_personas_may_have_been_asked_unevenly_in_both() -> None:
     # The second sample of the persona that was in the race no longer was not drawn.
     mine, theirs = ([a for a in answers({HASTY: w}) if a.persona != HASTY or a.sample == 0] for w in (0.2, 0.9))
-    assert compare(mine, theirs)["pss"].probability > 0.9
+    assert compare(mine, theirs, uneven=True)["pss"].probability > 0.9
+    with pytest.raises(ValueError, match="every problem needs every persona"):
+        compare(mine, theirs)
     # Where one lacks the second sample and another the first, rows were lost.
     lost = [a for a in mine if (a.task, a.persona, a.sample) != ("problem", "organism/careful-pirate", 0)]
     with pytest.raises(ValueError, match="may have been asked less"):
-        compare(lost, theirs)
+        compare(lost, theirs, uneven=True)
 
 
 def test_evaluation_directories_are_read_and_their_protocols_held_against_each_other(tmp_path: Path) -> None:
