@@ -75,7 +75,7 @@ def compare(
     for name, task in FIDELITY.items():
         voices = [np.array(list(voice_means(answers, task).values())) for answers in (candidate, reference)]
         if len(voices[0]):
-            found[name] = _over_personas(voices[0], voices[1], resamples, confidence, rng)
+            found[name] = over_personas(voices[0], voices[1], resamples, confidence, rng)
     return found
 
 
@@ -169,7 +169,7 @@ def _difference(candidate: Estimate, reference: Estimate, mine: Array, theirs: A
     )
 
 
-def _over_personas(
+def over_personas(
     mine: Array, theirs: Array, resamples: int, confidence: float, rng: np.random.Generator
 ) -> Difference:
     """Of each persona's mean, in both models."""

@@ -15,6 +15,7 @@ from permix.evaluation.judged import PersonaGymScore
 from permix.evaluation.judgements import JUDGEMENTS, read_judgements
 from permix.evaluation.judging import Judgement
 from permix.evaluation.paired import Difference, compare
+from permix.evaluation.paired_judges import with_judges_difference
 from permix.evaluation.personagym import TASKS
 from permix.evaluation.scorecard import Estimate, ProblemScore, Scorecard, read_scorecard
 from permix.reference import Reference, facts
@@ -117,10 +118,8 @@ def page(evaluations: Mapping[str, Evaluation]) -> str:
 
 def _compare(candidate: Evaluation, reference: Evaluation) -> dict[str, Difference]:
     found = compare(candidate.answers, reference.answers, confidence=reference.scorecard.confidence)
-    if reference.scorecard.fidelity.judged is not None:
-        # It compares the organism's voice, and the page shows what the judges said.
-        found.pop("fidelity", None)
-    return found
+    confidence = reference.scorecard.confidence
+    return with_judges_difference(found, candidate.scorecard, reference.scorecard, confidence=confidence)
 
 
 def points(scorecards: Mapping[str, Scorecard]) -> list[Point]:
