@@ -59,10 +59,18 @@ class Race:
     """0, 1 or NaN (not asked, or not gradable), shape (columns, problems, samples)."""
     reached: Array
     """How many cells each column was asked, shape (columns,)."""
-    low: float
-    high: float
-    """Interval of PSS at the end."""
-    rounds: int
+    history: tuple[tuple[int, float, float], ...]
+    """After each round: completions so far, and both ends of the interval of PSS."""
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval of PSS, in the end."""
+        return self.history[-1][1]
+
+    @property
+    def high(self) -> float:
+        """Upper end."""
+        return self.history[-1][2]
 
 
 def race(ask: Callable[[Sequence[Cell]], Array], columns: int, order: Sequence[int], samples: int, rule: Rule) -> Race:
@@ -77,7 +85,7 @@ def race(ask: Callable[[Sequence[Cell]], Array], columns: int, order: Sequence[i
     reached = np.zeros(columns, dtype=int)
     most = min(rule.max_completions or columns * problems * samples, columns * problems * samples)
     chosen = np.arange(1, columns)
-    rounds = 0
+    history: list[tuple[int, float, float]] = []
     while True:
         goals = reached.copy()
         goals[chosen] = np.minimum(reached[chosen] + rule.batch, problems * samples)
@@ -92,8 +100,8 @@ def race(ask: Callable[[Sequence[Cell]], Array], columns: int, order: Sequence[i
         for cell, solved in zip(cells, ask(cells), strict=True):
             correct[cell] = solved
         reached = goals
-        rounds += 1
         low, high, figures, means = _interval(correct, rule)
+        history.append((int(reached.sum()), low, high))
         if high - low <= rule.target_width:
             break
         chosen = _in_the_way(figures, means, (low, high), reached, problems, samples, rule)
@@ -101,9 +109,9 @@ def race(ask: Callable[[Sequence[Cell]], Array], columns: int, order: Sequence[i
             break
         # Who was left behind catches up first: it is the least certain.
         chosen = chosen[reached[chosen] == reached[chosen].min()]
-    if not rounds:
+    if not history:
         raise ValueError(f"max_completions {most} does not allow for a first round of {rule.batch} × {columns}")
-    return Race(correct, reached, low, high, rounds)
+    return Race(correct, reached, tuple(history))
 
 
 def _interval(correct: Array, rule: Rule) -> tuple[float, float, Figures | None, Means]:
