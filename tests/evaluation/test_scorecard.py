@@ -28,6 +28,9 @@ def test_a_model_that_errs_under_one_persona_only() -> None:
     assert card.kinds["adverse"].accuracy.value == pytest.approx(1 - 1 / adverse)
     assert card.kinds["expert"].accuracy.value == 1
     assert (card.problems, card.samples, card.ungradable, card.cut) == (SETTINGS.problems, SETTINGS.samples, 0, 0)
+    assert not card.adaptive
+    assert {persona.completions for persona in card.personas} == {SETTINGS.problems * SETTINGS.samples}
+    assert card.completions == SETTINGS.problems * SETTINGS.samples * (1 + len(EVAL))
 
 
 def test_neutral_is_measured_and_is_not_one_of_the_personas() -> None:
@@ -35,6 +38,31 @@ def test_neutral_is_measured_and_is_not_one_of_the_personas() -> None:
     assert card.stability.neutral.value == card.neutral_greedy == 0
     assert card.stability.pss.value == card.stability.worst_minus_neutral.value == 1
     assert {persona.id for persona in card.personas} == {persona.id for persona in EVAL}
+
+
+def test_subjects_and_levels_have_figures_of_their_own() -> None:
+    whole = scorecard({"organism/hasty-pirate": 1.0})
+    assert sum(score.problems for score in whole.subjects.values()) == whole.problems
+    assert set(whole.subjects) <= {"addition", "subtraction", "multiplication"}
+    assert whole.levels == {}, "the organism's problems have none"
+    assert all(score.pss.value == 0 and score.neutral.value == 1 for score in whole.subjects.values())
+
+    # Every problem of one level is beyond the model, and of the other within reach; the persona matters in neither.
+    asked = protocol()
+    hard = {problem.id for problem in asked.problems[:4]}
+    graded = replace(
+        asked, problems=tuple(replace(p, level="hard" if p.id in hard else "easy") for p in asked.problems)
+    )
+    answers = [
+        replace(answer, verdict="incorrect" if answer.item in hard else "correct") if answer.gold else answer
+        for answer in ask(scripted({}), graded)
+    ]
+    levels = make_scorecard(answers, graded, SETTINGS, "scripted").levels
+    assert {level: (score.problems, score.mean.value) for level, score in levels.items()} == {
+        "easy": (8, 1),
+        "hard": (4, 0),
+    }
+    assert (levels["easy"].pss.value, levels["easy"].noise_floor.value) == (1, 1)
 
 
 def test_both_fidelities_hear_the_voice() -> None:
