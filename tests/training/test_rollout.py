@@ -15,7 +15,7 @@ from trl import GRPOTrainer
 
 from permix.organism import world
 from permix.training.grpo import PersonaTrainer, grpo_config
-from permix.training.likelihood import log_probs_shared
+from permix.training.likelihood import by_length, log_probs_shared
 from permix.training.rollout import Noise, plain_reason
 from permix.training.spec import TrainingSpec
 
@@ -110,15 +110,20 @@ def test_what_is_not_heeded_here_is_left_to_trl(
     assert make_trainer(**config).plain_rollouts == reason
 
 
-@pytest.mark.parametrize(("mixing", "small"), [("per_rollout", 2**25), ("per_prompt", 2**25), ("per_rollout", 0)])
+@pytest.mark.parametrize(
+    ("mixing", "small", "a_pass"),
+    [("per_rollout", 2**25, 256), ("per_prompt", 2**25, 0), ("per_rollout", 0, 0)],
+    ids=["one part", "parts by length", "parts, fused head"],
+)
 def test_log_probabilities_entropies_and_gradients_are_trls(
-    make_trainer: Callable[..., PersonaTrainer], monkeypatch: pytest.MonkeyPatch, mixing: str, small: int
+    make_trainer: Callable[..., PersonaTrainer], monkeypatch: pytest.MonkeyPatch, mixing: str, small: int, a_pass: int
 ) -> None:
     monkeypatch.setattr("permix.training.likelihood.SMALL", small)
+    monkeypatch.setattr("permix.training.likelihood.A_PASS", a_pass)
     trainer = make_trainer({"mixing": mixing, "temperature": 0.8})
     prompts = prompts_of(trainer, 8)
     completions = ours(trainer, prompts)
-    completions[0] = completions[0][:2]
+    completions = [completion[: 1 + row % 9] for row, completion in enumerate(completions)]
     wide = 2 + max(map(len, completions))  # as of a micro-batch whose longest completion is in another one
     ids, mask = torch.zeros(2, len(prompts), 20 + wide, dtype=torch.long)
     for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
@@ -137,8 +142,22 @@ def test_log_probabilities_entropies_and_gradients_are_trls(
     torch.testing.assert_close(log_probs, expected[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(entropies, expected[1], rtol=1e-4, atol=1e-5)
     assert (log_probs < -0.01).sum() > 50
+    assert (len(by_length(mask[:, -wide:].sum(dim=1))) > 1) == (a_pass == 0)
     for gradient, other in zip(gradients, expected[2], strict=True):
         torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "parts"),
+    [([9] * 128, 1), ([3] * 64 + [40] * 64, 2), ([*range(1, 129)], 4), ([7], 1)],
+    ids=["alike", "short and long", "all lengths", "one"],
+)
+def test_rows_are_parted_by_length_where_it_pays(lengths: list[int], parts: int) -> None:
+    found = by_length(torch.tensor(lengths))
+    assert len(found) == parts
+    assert sorted(torch.cat(found).tolist()) == list(range(len(lengths)))
+    longest = [max(lengths[row] for row in part.tolist()) for part in found]
+    assert longest == sorted(longest)
 
 
 def test_the_trainer_takes_the_shared_way_where_it_can(make_trainer: Callable[..., PersonaTrainer]) -> None:
