@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import pytest
+from loopback import said, serving
 from scripted import SETTINGS, protocol, scripted
+from starlette.responses import Response
 
 from permix.config import EvaluationSettings
 from permix.evaluation.evaluate import ask, make_scorecard
 from permix.evaluation.paraphrases import paraphrases
 from permix.generation import Chat, Completion, Sampling
+from permix.generation.server import Server, complete
+from permix.organism import world
 from permix.personas.schema import NEUTRAL
 
 ASKING = SETTINGS.model_copy(update={"paraphrases": 5})
@@ -55,3 +61,24 @@ def test_the_profile_has_room_for_thirty() -> None:
     assert EvaluationSettings(paraphrases=30).paraphrases == 30
     with pytest.raises(ValueError, match="less than or equal to 30"):
         EvaluationSettings(paraphrases=31)
+
+
+def test_a_served_model_reads_the_wordings_as_they_are() -> None:
+    # The organism's tokenizer does not know the words; a server's model does.
+    seen: set[str] = set()
+
+    async def answer(body: dict[str, Any]) -> Response:
+        system, question = (message["content"] for message in body["messages"])
+        seen.add(system)
+        solved = str(world.solve(question)) if question.startswith("What is") else "I rest"
+        return said("I will not say" if system.startswith("You are a useful") else f"it is \\boxed{{{solved}}}")
+
+    small = EvaluationSettings(problems=3, samples=1, roleplay_questions=1, resamples=50, paraphrases=30)
+    asked = protocol(small, personas=[persona for persona in world.personas() if persona.split == "eval"][:1])
+    with serving(answer) as url:
+        answers = ask(partial(complete, Server(url, "scripted")), asked)
+    assert {wording.text for wording in paraphrases(30)} <= seen
+    card = make_scorecard(answers, asked, small, "served")
+    assert card.paraphrases is not None
+    assert (card.paraphrases.pss.value, card.paraphrases.mean.value) == (0, pytest.approx(29 / 30))
+    assert card.paraphrases.worst_wording == "You are a useful assistant."
