@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from served import transformers_serve
 
 from permix.generation import Chat, Sampling, local
 from permix.generation.server import Server, ServerError, complete
@@ -27,33 +21,9 @@ PROMPTS: list[Chat] = [
 
 @pytest.fixture(scope="module")
 def served(untrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a `transformers serve` process that serves the checkpoint."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("serve") / "log"
-    command = [Path(sys.executable).with_name("transformers"), "serve", untrained]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [*map(str, command), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"],
-            stdout=out,
-            stderr=out,
-            env=environment,
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not _healthy(f"http://127.0.0.1:{port}/health"):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    """The address of a process that serves the checkpoint."""
+    with transformers_serve(untrained, tmp_path_factory.mktemp("serve") / "log") as url:
+        yield url
 
 
 @pytest.mark.slow
@@ -71,11 +41,3 @@ def test_what_the_server_refuses_is_an_error(served: str, untrained: Path) -> No
     with pytest.raises(ServerError, match="top_k") as caught:
         complete(Server(served, str(untrained), retries=0), PROMPTS[:1], Sampling(4, top_k=5))
     assert caught.value.status == 422
-
-
-def _healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
