@@ -73,7 +73,7 @@ def _places(kinds: Sequence[str]) -> tuple[list[float], dict[str, float]]:
 
 def _size(card: Scorecard) -> str:
     samples = "sample" if card.samples == 1 else "samples"
-    return f"{card.problems} problems, {card.samples} {samples} each"
+    return f"{card.problems} problems, {'at most ' if card.adaptive else ''}{card.samples} {samples} each"
 
 
 def _legend(scorecards: Mapping[str, Scorecard]) -> list[Artist]:

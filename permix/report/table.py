@@ -60,7 +60,8 @@ def _name(card: Scorecard, persona_id: str) -> str:
 
 def _caption(scorecards: Mapping[str, Scorecard]) -> str:
     card = next(iter(scorecards.values()))
+    most = "at most " if card.adaptive else ""
     return (
-        f"{card.problems} problems × {len(card.personas)} personas × {card.samples} samples at temperature "
+        f"{card.problems} problems × {len(card.personas)} personas × {most}{card.samples} samples at temperature "
         f"{card.temperature:g}; {card.confidence:.0%} intervals."
     )
