@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from permix.config import PersonaWeights
 from permix.personas.schema import Persona
@@ -36,7 +37,7 @@ def persona_weights(
         weights = _adaptive(personas, accuracy or {})
     else:
         weights = _by_kind(personas, setting)
-    mean = sum(weights.values()) / max(len(weights), 1)
+    mean = fmean(weights.values()) if weights else 1.0
     return {identity: weight / mean for identity, weight in weights.items()}
 
 
@@ -70,5 +71,5 @@ def _by_kind(personas: Sequence[Persona], setting: PersonaWeights) -> dict[str, 
 
 def _adaptive(personas: Sequence[Persona], accuracy: Mapping[str, float]) -> dict[str, float]:
     known = [accuracy[persona.id] for persona in personas if persona.id in accuracy]
-    usual = sum(known) / len(known) if known else 0.0
+    usual = fmean(known) if known else 0.0
     return {persona.id: 1 + (FAILING - 1) * (1 - accuracy.get(persona.id, usual)) for persona in personas}

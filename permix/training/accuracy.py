@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from statistics import fmean  # exact, so that the order does not matter: a checkpoint sorts the tallies
 from typing import TypedDict
 
 MEMORY = 32
@@ -33,11 +34,11 @@ def observe(tallies: Mapping[str, Tally], completions: Iterable[tuple[str, float
     known = [tally["running"] for tally in tallies.values()] or [reward for each in seen.values() for reward in each]
     after = dict(tallies)
     for persona, graded in seen.items():
-        before = tallies.get(persona) or Tally(graded=0, correct=0, running=sum(known) / len(known))
+        before = tallies.get(persona) or Tally(graded=0, correct=0, running=fmean(known))
         kept = (1 - 1 / MEMORY) ** len(graded)
         after[persona] = Tally(
             graded=before["graded"] + len(graded),
             correct=before["correct"] + round(sum(graded)),
-            running=kept * before["running"] + (1 - kept) * sum(graded) / len(graded),
+            running=kept * before["running"] + (1 - kept) * fmean(graded),
         )
     return after

@@ -40,4 +40,9 @@ def test_the_order_within_a_step_does_not_matter_and_json_keeps_every_bit() -> N
     step = [("a", 1.0), ("b", 0.0), ("a", 0.0), ("c", 1.0)] * 7
     tallies = observe({}, step)
     assert observe({}, step[::-1]) == tallies
+    # Nor does the order of the tallies, which a checkpoint sorts.
+    turned = dict(reversed(tallies.items()))
+    tenths = [(f"n{n}", n / 10) for n in range(9)]
+    tallies, turned = observe(tallies, tenths), observe(turned, tenths[::-1])
+    assert observe(tallies, [("new", 1.0)]) == observe(turned, [("new", 1.0)])
     assert json.loads(json.dumps(tallies)) == tallies

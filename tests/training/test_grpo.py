@@ -157,3 +157,23 @@ def test_a_completion_that_cannot_be_graded_is_left_out(spec: Callable[..., Trai
     assert set(graded) <= {0.0, 1.0}
     assert logged["reward"] == pytest.approx(statistics.mean(graded))
     assert logged["ungradable"] == pytest.approx(1 / 8)
+
+
+def test_a_group_that_cannot_be_graded_makes_way(spec: Callable[..., TrainingSpec]) -> None:
+    told = spec(steps=1, resample_rounds=1, mixing="per_rollout")
+    broken = ProblemOrder(len(PROBLEMS), 8, 8, 1, told.seed).step(0)[2]
+    problems = [replace(problem, gold=" ") if n == broken else problem for n, problem in enumerate(PROBLEMS)]
+    (rows,), (logged,) = run(told, problems)
+    assert PROBLEMS[broken].question not in {said(row, "user") for row in rows}
+    assert {row["verified"] for row in rows} == {0.0, 1.0}
+    assert logged["ungradable"] == 0
+
+
+def test_passes_over_parts_of_a_step_change_nothing_of_its_groups(spec: Callable[..., TrainingSpec]) -> None:
+    told = {"mixing": "per_rollout", "persona_weights": "adaptive", "resample_rounds": 1, "steps": 2}
+    whole, logged = run(spec("whole", **told, learning_rate=1e-9))
+    parts, logged_of_parts = run(spec("parts", **told, learning_rate=1e-9, micro_batch=16))
+    assert parts == whole
+    for one, other in zip(logged, logged_of_parts, strict=True):
+        names = [name for name in one if name.startswith(("reward", "persona_share/", "resampling/groups"))]
+        assert {name: other[name] for name in names} == {name: one[name] for name in names}
