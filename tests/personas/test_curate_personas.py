@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from permix.config import FilePersonas, OrganismPersonas, PersonaSettings
+from permix.config import OrganismPersonas, PersonaSettings, load_profile
 from permix.curation.markers import model_markers
 from permix.curation.rejects import Curation
 from permix.curation.rows import SourceError
@@ -22,11 +22,11 @@ FILE = Path(__file__).parent / "cases" / "bad_personas.jsonl"
 
 @pytest.fixture(scope="module")
 def curation() -> Curation[Persona]:
-    source = FilePersonas(
-        kind="file", name="bad", path=str(FILE), template="You are {persona}.", kind_column="kind", eval_share=0.5
-    )
-    settings = PersonaSettings(sources=(source,), max_chars=200, near_duplicate=0.85)
-    return curate_personas(read_personas(settings.sources), settings, model_markers("organism"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(FILE.parents[3])
+        settings = load_profile("tests/problems/cases/bad.yaml").personas
+        rows = list(read_personas(settings.sources))
+    return curate_personas(rows, settings, model_markers("organism"))
 
 
 def test_each_row_gets_its_reason(curation: Curation[Persona]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from permix.config import FileProblems, OrganismProblems, ProblemSettings
+from permix.config import OrganismProblems, ProblemSettings, load_profile
 from permix.curation.draft import draft
 from permix.curation.rejects import Curation, Reject
 from permix.curation.store import load_rejects
@@ -18,17 +18,13 @@ from permix.problems.sources import read_problems
 from permix.problems.store import COLUMNS, write_problems
 
 CASES = Path(__file__).parent / "cases"
-SOURCES = {
-    "train": {"split": "train"},
-    "eval": {"split": "eval"},
-    "solved": {"split": "train", "solution": "solution", "without_gold": ["proof", "notfound"]},
-}
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def expected() -> dict[str, str]:
     """What each row must get, by id; read off the raw line, for not every line is JSON."""
     found = {}
-    for name in SOURCES:
+    for name in ("train", "solved", "eval"):
         file = CASES / f"bad_{name}.jsonl"
         for number, line in enumerate(file.read_bytes().splitlines(), start=1):
             match = re.search(rb'"expect": "([^"]*)"', line)
@@ -47,13 +43,12 @@ def curated(rows: Iterable[Problem | Reject], settings: ProblemSettings | None =
 @pytest.fixture(scope="module")
 def curation(tmp_path_factory: pytest.TempPathFactory) -> Curation[Problem]:
     # Without an id column, ids are line numbers: rows can be told apart even where their ids are the fault.
-    sources = tuple(
-        FileProblems.model_validate({"kind": "file", "name": name, "path": str(CASES / f"bad_{name}.jsonl")} | settings)
-        for name, settings in SOURCES.items()
-    )
-    settings = ProblemSettings(sources=sources, max_question_chars=300)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        settings = load_profile(str(CASES / "bad.yaml")).problems
+        rows = list(curate_problems(read_problems(settings.sources), settings))
     with draft(tmp_path_factory.mktemp("bad"), COLUMNS) as written:
-        write_problems(written, curate_problems(read_problems(sources), settings), near_duplicate=0.85)
+        write_problems(written, rows, settings.near_duplicate)
         home = Path(written.publish().path)
     return Curation([*load_problems(home, "train"), *load_problems(home, "eval")], load_rejects(home))
 
