@@ -131,11 +131,11 @@ def panel_estimates(rates: Array, weights: Array, means: Means, confidence: floa
     estimates["cps"] = _cps(measured["cps"], estimates["best"], estimates["mean"])
     resampled, few = panel(rates, weights), small_sample(len(rates), confidence)
     for name in ("all_over_any", "prompt_sensi_score"):
-        value = measured[name]
+        # A resample may hold none of the problems that every persona was asked.
+        value, draws = measured[name], resampled[name][np.isfinite(resampled[name])]
+        known = len(rates) > 1 and len(draws) > 1
         estimates[name] = (
-            estimate(value, value + few * (resampled[name] - value), confidence)
-            if len(rates) > 1
-            else holding(value, 0.0, 1.0)
+            estimate(value, value + few * (draws - value), confidence) if known else holding(value, 0.0, 1.0)
         )
     return estimates
 
@@ -257,6 +257,6 @@ def _between(rates: Array) -> Array:
 
 
 def _ratio(part: Array, whole: Array) -> Array:
-    """part / whole, with 0/0 = 0."""
-    ratio: Array = np.divide(part, whole, out=np.zeros_like(part, dtype=float), where=whole > 0)
+    """part / whole, with 0/0 = 0; NaN where the whole is not known."""
+    ratio: Array = np.divide(part, whole, out=np.where(np.isnan(whole), np.nan, 0.0), where=whole > 0)
     return ratio

@@ -68,7 +68,9 @@ def test_a_persona_that_was_asked_less_has_the_wider_interval() -> None:
     correct = (rng.random((60, 4, 4)) < 0.8).astype(float)
     correct[20:, 1] = np.nan
     correct[:, 2, 1:] = np.nan
-    _, accuracy = measure_stability(solved(correct), 500, 0.95, 0)
+    correct[2:, 3] = np.nan
+    stability, accuracy = measure_stability(solved(correct), 500, 0.95, 0)
+    assert 0 <= stability.all_over_any.low <= stability.all_over_any.high <= 1
     width = {name: estimate.high - estimate.low for name, estimate in accuracy.items()}
     assert width["persona 1"] > 1.3 * width["persona 0"]
     assert width["persona 2"] > 1.3 * width["persona 0"]
