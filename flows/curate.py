@@ -5,21 +5,18 @@ python -m flows.curate PROFILE_JSON_FILE      (`permix curate --profile NAME` do
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefect import flow
 
+from flows.command import run_as_command
 from permix.config import Profile
-from permix.curation.rejects import TooManyRejectedError, table, text_table
-from permix.curation.rows import SourceError
-from permix.problems.difficulty import NothingInBandError
+from permix.curation.rejects import table, text_table
 from permix.reference import facts
 from tasks.curation import curate_personas, curate_problems
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
-from tasks.validation import ValidationFailedError, validate
+from tasks.validation import validate
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,4 @@ def summary(curated: Curated) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        print(summary(curate(Profile.model_validate_json(Path(sys.argv[1]).read_text(encoding="utf-8")))))
-    except (NothingInBandError, SourceError, TooManyRejectedError, ValidationFailedError) as error:
-        # Prefect has logged where it came from; the last thing on the screen is what to mend.
-        sys.exit(f"\n{error}")
+    print(summary(run_as_command(curate)))
