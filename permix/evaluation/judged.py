@@ -57,7 +57,7 @@ class PersonaGymScore(Value):
     cut: float
     """Share of replies that reached the token limit unfinished; judged as they were."""
     confidence: float
-    """Coverage that the intervals aim at. They are by bootstrap over personas; of one persona they have no width."""
+    """Coverage that the intervals aim at. They are over personas; one persona says nothing, from 1 to 5."""
     judges: dict[str, JudgeReport]
     agreement: Agreement | None
     """None: one judge."""

@@ -56,12 +56,13 @@ def _estimates(
     cells: NDArray[Any], resamples: int, confidence: float, seed: int
 ) -> tuple[Estimate, dict[str, Estimate]]:
     """PersonaScore and each task's score, from the means of shape (personas, tasks)."""
-    rng = np.random.default_rng(seed)
 
-    def over_personas(values: NDArray[Any]) -> Estimate:
-        return mean_estimate(values, resamples, confidence, rng, bounds=(float(LOWEST), float(HIGHEST)))
+    def over_personas(means: NDArray[Any]) -> Estimate:
+        rng = np.random.default_rng(seed)
+        return mean_estimate(means, resamples, confidence, rng, bounds=(float(LOWEST), float(HIGHEST)))
 
-    return over_personas(cells.mean(axis=1)), {task: over_personas(cells[:, i]) for i, task in enumerate(TASKS)}
+    tasks = {task: over_personas(cells[:, i]) for i, task in enumerate(TASKS)}
+    return over_personas(cells.mean(axis=1)), tasks
 
 
 def krippendorff_alpha(scores: NDArray[Any]) -> float | None:
