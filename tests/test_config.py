@@ -25,6 +25,11 @@ def test_every_key_has_a_docstring() -> None:
     ] == []
 
 
+@pytest.mark.parametrize("file", sorted(Path("configs").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_profile_in_configs_can_be_read(file: Path) -> None:
+    assert load_profile(file.stem).name == file.stem
+
+
 def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\ntraining: {steps: 7}\n", encoding="utf-8")
