@@ -14,7 +14,7 @@ HEIGHT = 340
 """Of the plane in pixels, as in page.css; labels are kept apart by it."""
 APART = 17
 """Pixels between the names of two models that stand close to each other."""
-NEAR = 0.4
+NEAR = 0.6
 """Names of models whose robustness differs by less than this may meet."""
 
 
