@@ -97,7 +97,8 @@ def test_a_decision_is_kept_with_its_numbers(weights: Path) -> None:
     assert figures["pss.floor"] == promotion.scorecards["candidate"].stability.pss.value
 
 
-def test_a_champion_that_was_asked_otherwise_is_asked_anew(weights: Path) -> None:
+@pytest.mark.parametrize("of_another_version", [False, True])
+def test_a_champion_that_was_asked_otherwise_is_asked_anew(of_another_version: bool, weights: Path) -> None:
     anything = PROFILE.model_copy(
         update={
             "promotion": PromotionSettings(min_neutral_accuracy=0, min_pss=0, min_fidelity=0, margin=1),
@@ -106,8 +107,12 @@ def test_a_champion_that_was_asked_otherwise_is_asked_anew(weights: Path) -> Non
     )
     scripted = evaluated(weights, ROBUST, "scripted")
     assert promote(anything, scripted).champion == "1"
+    if of_another_version:
+        run_id = mlflow.MlflowClient().get_model_version(NAME, "1").run_id
+        Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/scorecard.json")).write_text('{"format": 0}')
     asked = evaluate(anything, str(weights))
-    candidate = replace(asked, scorecards={"candidate": asked.scorecards["model"]}, models=scripted.models)
+    (measured,) = asked.scorecards.values()
+    candidate = replace(asked, scorecards={"candidate": measured}, models=scripted.models)
     promotion = promote(anything, candidate)
     card = promotion.scorecards["candidate"]
     # The same weights asked the same: the champion's registered scorecard, of other questions, is not what is compared.
