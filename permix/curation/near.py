@@ -2,8 +2,8 @@
 
 Of each text only the hashes of its bands are held (8 bytes each, 10 bands at a threshold of 0.8); a band that two texts
 have in common makes them a candidate pair (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, chapter 3). The
-signatures, and how many bands of how many rows a threshold asks for, are datasketch's. Its index is not used: for 50,000
-texts it took 185 MB, which is 3.7 GB for a million. Here the bands are sorted, once, at the end.
+signatures, and how many bands of how many rows a threshold asks for, are datasketch's. Its index is not used: for
+50,000 texts it took 185 MB, which is 3.7 GB for a million. Here the bands are sorted, once, at the end.
 
 Candidates are then compared exactly, so that no pair below the threshold is ever named. A pair at the threshold is
 missed with a probability of 1 % (0.7), 5 % (0.8) or 7 % (0.95), a nearer one with less.
