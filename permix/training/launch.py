@@ -24,7 +24,9 @@ REPORT_SECONDS = 10.0
 GRACE_SECONDS = 3.0
 LOG_LINES = 15
 QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::FutureWarning"}
-LAUNCHER_LINES = re.compile(r"^E[0-9]{4} .*torch/distributed.*\Z", re.MULTILINE | re.DOTALL)
+LAUNCHER_LINES = re.compile(
+    r"^[EW][0-9]{4} [^\n]*torch/distributed[^\n]*(?:Sending process|failed \(exitcode).*\Z", re.MULTILINE | re.DOTALL
+)
 """What accelerate's launcher prints after the error of a process of its: a traceback of its own, and a table."""
 
 

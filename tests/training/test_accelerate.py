@@ -92,6 +92,15 @@ def test_all_processes_end_with_the_child(spec: Callable[..., TrainingSpec], end
     assert not alive
 
 
+@pytest.mark.slow
+def test_the_error_of_a_process_is_what_is_shown(spec: Callable[..., TrainingSpec]) -> None:
+    with pytest.raises(TrainingFailed) as failure:
+        train_in_child(spec(problems_per_step=500, launch=TWO))
+    message = str(failure.value)
+    assert "training.problems_per_step is 500, but there are only" in message
+    assert "torch/distributed" not in message, "the launcher's own words are left out"
+
+
 def test_a_launch_file_that_is_not_there_is_named(spec: Callable[..., TrainingSpec]) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"training.launch: there is no nowhere.yaml in .*infra/accelerate/, or"
