@@ -19,7 +19,7 @@ from pydantic import Field
 
 from flows.command import run_as_command
 from flows.curate import Curated, curate
-from permix.config import FilePersonas, PersonaSettings, Profile
+from permix.config import AdaptiveSettings, FilePersonas, PersonaSettings, Profile
 from permix.evaluation.scorecard import Scorecard, read_scorecard
 from permix.report.table import comparison_markdown
 from permix.watch import fallen
@@ -64,7 +64,7 @@ def monitor(
             return Watched(name, None, {}, {})
         registered = scorecard_of(name, champion)
         curated = curate(profile)
-        fresh = profile.model_copy(update={"seed": datetime.now(UTC).toordinal() if draw is None else draw})
+        fresh = _fresh(profile, draw)
         model = given_model(str(checkpoint_of(name, champion)))
         asked = {"fresh problems": curated.personas}
         if personas_file is not None:
@@ -92,6 +92,14 @@ def summary(watched: Watched) -> str:
         return f"{watched.model} has no champion yet; there is nothing to watch"
     reasons = [reason for reasons in watched.reasons.values() for reason in reasons]
     return f"{watched.model} version {watched.champion}: " + ("; ".join(reasons) or "as it was registered; no new data")
+
+
+def _fresh(profile: Profile, draw: int | None) -> Profile:
+    """The same questions to another draw of problems, no more of them than the interval of PSS needs."""
+    seed = datetime.now(UTC).toordinal() if draw is None else draw
+    adaptive = profile.evaluation.adaptive or AdaptiveSettings()
+    evaluation = profile.evaluation.model_copy(update={"adaptive": adaptive})
+    return profile.model_copy(update={"seed": seed, "evaluation": evaluation})
 
 
 def _tell(event: str, profile: Profile, champion: str, reasons: list[str]) -> None:

@@ -146,8 +146,8 @@ def _against_champion(profile: Profile, champion: str, evaluated: Evaluated) -> 
     """The champion's scorecard, and how the candidate differs; where it was asked otherwise, it is asked anew."""
     name = profile.promotion.registered_model
     candidate = evaluated.scorecards["candidate"]
-    card = scorecard_of(name, champion)
-    if card.protocol == read_scorecard(candidate.path).protocol:
+    card = _registered(name, champion)
+    if card is not None and card.protocol == read_scorecard(candidate.path).protocol:
         answers = answers_of(name, champion)
     else:
         get_run_logger().info("promote: the champion, version %s, was asked other questions; asking it these", champion)
@@ -162,6 +162,14 @@ def _against_champion(profile: Profile, champion: str, evaluated: Evaluated) -> 
         seed=profile.seed,
     )
     return card, differences
+
+
+def _registered(name: str, version: str) -> Scorecard | None:
+    """A version's scorecard; None where it was written by another version of permix, whose figures may mean another."""
+    try:
+        return scorecard_of(name, version)
+    except ValueError:
+        return None
 
 
 def summary(promotion: Promotion) -> str:

@@ -127,8 +127,8 @@ def _everything(
         _wait_for(f"http://{HOST}:{prefect_port}/api/health", children[0])
         _wait_for(f"http://{HOST}:{mlflow_port}/health", children[1])
         prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-        _run([*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"], inner)
-        _run([*prefect, "deploy", "--all"], inner)
+        run_command([*prefect, "work-pool", "create", POOL, "--type", "process", "--overwrite"], inner)
+        run_command([*prefect, "deploy", "--all"], inner)
         # One run at a time: two trainings on one laptop would only slow each other down.
         worker = [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--limit", "1"]
         children.append(Child("worker", worker, inner, logs))
@@ -186,7 +186,8 @@ def _wait_for(address: str, child: Child) -> None:
         raise UpError(f"{address} did not answer within {START_SECONDS} s; see {child.log}") from error
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> None:
+def run_command(command: list[str], environment: Mapping[str, str]) -> None:
+    """Run to the end; raises UpError with what it said where it fails."""
     done = subprocess.run(command, env=dict(environment), cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UpError(f"`{' '.join(command[2:])}` failed:\n{done.stdout}{done.stderr}")

@@ -142,9 +142,9 @@ def version_tags(name: str, version: str) -> dict[str, str]:
 
 
 def scorecard_of(name: str, version: str) -> Scorecard:
-    """The scorecard that a version was registered with."""
+    """The scorecard that a version was registered with. Raises ValueError where it is of another version of permix."""
     run_id = _version(name, version).run_id
-    return Scorecard.model_validate_json(mlflow.artifacts.load_text(f"runs:/{run_id}/{SCORECARD}"))
+    return read_scorecard(Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{SCORECARD}")).parent)
 
 
 def answers_of(name: str, version: str) -> Sequence[Answer]:

@@ -61,7 +61,7 @@ def of_this_run(workspace: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_during_training_leaves_no_process(ending: signal.Signals, tmp_path: Path) -> None:
     root = tmp_path / "workspace"
     given = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_"))}
@@ -80,5 +80,8 @@ def test_a_signal_during_training_leaves_no_process(ending: signal.Signals, tmp_
     assert len(of_this_run(root)) >= 3
     process.send_signal(ending)
     assert process.wait(timeout=60) != 0
-    time.sleep(3)
-    assert of_this_run(root) == []
+    # Killed, it can end nothing itself; its guard does, and asks politely first.
+    deadline = time.monotonic() + 20
+    while left := of_this_run(root):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
