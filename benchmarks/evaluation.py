@@ -135,17 +135,17 @@ def mean(values: Sequence[float]) -> float:
 
 @contextmanager
 def counted(clock: Clock, owner: Any, name: str, label: str, size: Callable[..., int] = lambda *_, **__: 0) -> Any:
-    """Adds up calls, seconds and size of a function while the block runs."""
+    """Adds up calls, seconds of the processor and size of a function while the block runs."""
     plain = getattr(owner, name)
 
     def counting(*args: Any, **kwargs: Any) -> Any:
-        started = perf_counter()
+        started = process_time()
         try:
             return plain(*args, **kwargs)
         finally:
             entry = clock.setdefault(label, [0, 0.0, 0])
             entry[0] += 1
-            entry[1] += perf_counter() - started
+            entry[1] += process_time() - started
             entry[2] += size(*args, **kwargs)
 
     setattr(owner, name, counting)
@@ -174,9 +174,9 @@ def breakdown(loaded: Any, model: Any, rows: Sequence[dict[str, Any]], batch: in
         counted(mine, cache, "_keep", "keeping on disk"),
         counted(mine, permix.verifier, "verify", "grading"),
     ):
-        started = perf_counter()
+        started = process_time()
         ours(loaded, rows, batch, greedy=True)
-        whole = perf_counter() - started
+        whole = process_time() - started
     table("permix", mine, whole, len(rows))
 
     theirs_clock: Clock = {}
@@ -188,14 +188,14 @@ def breakdown(loaded: Any, model: Any, rows: Sequence[dict[str, Any]], batch: in
         counted(theirs_clock, permix.verifier, "verify", "grading"),
         counted(theirs_clock, model, "generate_until", "(generate_until, with all of these but grading)"),
     ):
-        started = perf_counter()
+        started = process_time()
         theirs(model, rows, batch, greedy=True)
-        whole = perf_counter() - started
+        whole = process_time() - started
     table("lm-evaluation-harness", theirs_clock, whole, len(rows))
 
 
 def table(name: str, clock: Clock, whole: float, rows: int) -> None:
-    print(f"\n{name}, {whole:.2f} s with clocks inside:")
+    print(f"\n{name}, {whole:.2f} s of the processor, with clocks inside:")
     for label, (calls, seconds, size) in clock.items():
         sizes = f", {size:,.0f} token places ({size / rows:.0f} a completion)" if size else ""
         print(f"  {seconds:6.2f} s  {label}: {calls:.0f} calls{sizes}")
