@@ -16,6 +16,7 @@ from flows.evaluate import Evaluated, evaluate
 from permix.config import Profile
 from permix.evaluation.answers import read_answers
 from permix.evaluation.paired import Difference, compare
+from permix.evaluation.paired_judges import with_judges_difference
 from permix.evaluation.scorecard import Scorecard, read_scorecard
 from permix.gate import OFF, Decision, coverage, decide, promotes
 from tasks.approval import Approval, ask, check_can_ask
@@ -154,14 +155,9 @@ def _against_champion(profile: Profile, champion: str, evaluated: Evaluated) -> 
         model = given_model(str(checkpoint_of(name, champion)))
         asked = run_stage(evaluate_policy, profile, model, evaluated.problems, evaluated.personas, "champion")
         card, answers = read_scorecard(asked.path), read_answers(asked.path)
-    differences = compare(
-        read_answers(candidate.path),
-        answers,
-        resamples=profile.evaluation.resamples,
-        confidence=coverage(profile.promotion),
-        seed=profile.seed,
-    )
-    return card, differences
+    settings = (profile.evaluation.resamples, coverage(profile.promotion), profile.seed)
+    differences = compare(read_answers(candidate.path), answers, *settings)
+    return card, with_judges_difference(differences, read_scorecard(candidate.path), card, *settings)
 
 
 def _registered(name: str, version: str) -> Scorecard | None:
