@@ -52,10 +52,12 @@ def load_hub(source: HubDataset) -> Any:
     try:
         dataset = load_dataset(source.dataset, source.subset, split=source.hub_split, revision=source.revision)
     except (OSError, ValueError) as error:
-        get = f"hf download --repo-type dataset {source.dataset}, or load it once with HF_HUB_OFFLINE unset"
+        # `hf download` is no help: datasets looks for its own Arrow files, which only loading makes.
+        get = f"load_dataset({source.dataset!r}{f', {source.subset!r}' if source.subset else ''})"
         raise SourceError(
             f"{source.dataset} (subset {source.subset or 'default'}, split {source.hub_split}): {error}\n"
-            f"It must be in the cache (HF_HOME, HF_DATASETS_CACHE) or to be downloaded: {get}."
+            f"Where the hub can be reached, unset HF_HUB_OFFLINE. Where not, run datasets.{get} on a machine that can, "
+            "and bring its cache (HF_DATASETS_CACHE) here."
         ) from error
     commit = _commit(dataset)
     if re.fullmatch("[0-9a-f]{40}", source.revision or "") and commit != source.revision:

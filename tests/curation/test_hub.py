@@ -72,7 +72,7 @@ def test_personas_come_from_a_dataset_too(cache: Path) -> None:
 
 
 def test_what_is_not_in_the_cache_is_named_with_the_way_to_get_it(cache: Path) -> None:
-    with pytest.raises(SourceError, match=r"some-lab/numina.*(?s:.)*hf download --repo-type dataset some-lab/numina"):
+    with pytest.raises(SourceError, match=r"some-lab/numina(?s:.)*datasets.load_dataset\('some-lab/numina'\)"):
         list(read_problems([source()]))
 
 
