@@ -14,7 +14,10 @@ import pytest
 from permix.config import Profile
 
 PERMIX = Path(sys.executable).parent / "permix"
-COMMANDS = ("run", "curate", "train", "evaluate", "promote", "up", "ui", "chat", "verify")
+COMMANDS = (
+    *("run", "curate", "train", "evaluate", "promote", "up", "ui", "chat", "verify"),
+    *("doctor", "monitor", "rollback", "ledger", "lineage", "approve", "reject"),
+)
 
 
 def permix(*arguments: str, workspace: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,7 @@ def test_what_has_fallen_beyond_its_interval_is_named_with_its_figures() -> None
     falls = fallen(scorecard({}), scorecard(confused), "your personas")
     assert {fall.figure for fall in falls} == {"pss", "worst"}
     assert falls[0].sentence.startswith("pss on your personas is 0.")
-    assert "it was registered with 1.000 (1.000 to 1.000)" in falls[0].sentence
+    assert "; it was registered with 1.000 (0." in falls[0].sentence
 
 
 def test_a_lost_voice_is_a_fall_of_fidelity() -> None:
