@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from math import sqrt
 from pathlib import Path
 from statistics import median
@@ -116,10 +116,18 @@ def theirs(model: Any, rows: Sequence[dict[str, Any]], batch: int, greedy: bool)
         "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
     }
     model.batch_size_per_gpu = batch
-    found = simple_evaluate(model, tasks=[task], bootstrap_iters=0, log_samples=True, verbosity="ERROR")
+    found = simple_evaluate(model, tasks=[task], task_manager=task_manager(), bootstrap_iters=0, verbosity="ERROR")
     samples = sorted(found["samples"]["personas"], key=lambda sample: sample["doc_id"])
     texts = [text.strip() for sample in samples for text in flat(sample["resps"])]
     return texts, float(found["results"]["personas"]["acc,all"])
+
+
+@cache
+def task_manager() -> Any:
+    """It reads 14,000 files of tasks: start-up, once, and not at each evaluation."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(verbosity="ERROR")
 
 
 def flat(responses: Any) -> list[str]:
@@ -164,14 +172,15 @@ def breakdown(loaded: Any, model: Any, rows: Sequence[dict[str, Any]], batch: in
     from lm_eval.models.utils_hf import MultiTokenEOSCriteria
 
     import permix.verifier
-    from permix.generation import cache, local
+    from permix.generation import cache as kept
+    from permix.generation import local
 
     mine: Clock = {}
     with (
         counted(mine, loaded.model, "forward", "the network", places),
         counted(mine, local, "encode", "chat template and tokens"),
         counted(mine, local, "_read", "tokens back to text"),
-        counted(mine, cache, "_keep", "keeping on disk"),
+        counted(mine, kept, "_keep", "keeping on disk"),
         counted(mine, permix.verifier, "verify", "grading"),
     ):
         started = process_time()
@@ -218,6 +227,7 @@ def main() -> None:
         from lm_eval.models.huggingface import HFLM
 
         model = HFLM(pretrained=str(path), device=str(loaded.model.device), dtype="auto", batch_size=SMALL)
+        task_manager()
         print(f"start-up, imports and the model: permix {mine:.1f} s (torch is imported there), lm-eval "
               f"{perf_counter() - started:.1f} s more")  # fmt: skip
         side_by_side(loaded, model)
