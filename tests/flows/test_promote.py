@@ -98,7 +98,7 @@ def test_a_decision_is_kept_with_its_numbers(weights: Path) -> None:
     assert figures["pss.floor"] == promotion.scorecards["candidate"].stability.pss.value
 
 
-@pytest.mark.parametrize("of_another_version", [False, True])
+@pytest.mark.parametrize("of_another_version", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_champion_that_was_asked_otherwise_is_asked_anew(of_another_version: bool, weights: Path) -> None:
     anything = PROFILE.model_copy(
         update={

@@ -76,6 +76,7 @@ def test_a_version_that_cannot_be_served_is_not_gone_back_to() -> None:
         rollback("further still")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("three")
 def test_the_commands_tell_what_happened() -> None:
     def permix(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -205,11 +205,17 @@ STORE_CALLS = [
 IN_EVERY_RUN = {("create_model_version", ledger_name(NAME)), ("set_registered_model_alias", CHAMPION)}
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
-    ("call", "argument", "champions"),
-    [pytest.param(*c, marks=() if c[:2] in IN_EVERY_RUN else pytest.mark.slow) for c in STORE_CALLS],
-    ids=[f"{call}-{argument}" for call, argument, _ in STORE_CALLS],
+    ("call", "argument", "champions", "after"),
+    [
+        pytest.param(
+            *(*each, after),
+            marks=() if after and each[:2] in IN_EVERY_RUN else pytest.mark.slow,
+            id=f"{'after' if after else 'before'} {each[0]} {each[1]}",
+        )
+        for each in STORE_CALLS
+        for after in (False, True)
+    ],
 )
 def test_a_promotion_killed_anywhere_and_run_again_leaves_one_version_one_entry_and_right_aliases(
     call: str, argument: str, champions: int, after: bool, make_candidate: MakeCandidate, stage_run: str
