@@ -23,6 +23,7 @@ from permix.config import EvaluationSettings
 from permix.evaluation.adaptive import Cell, Race, Rule, race
 from permix.evaluation.intervals import Array
 from permix.evaluation.simulated import SHAPES, simulated_chances, true_pss
+from permix.evaluation.stability import shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,8 +71,15 @@ def both(ask: Ask, columns: int) -> tuple[Race, Race]:
 
 def pss_and_hold(found: Race, truth: float) -> tuple[float, float]:
     """The measured PSS, and whether its interval holds the true one."""
-    accuracy = np.nanmean(np.nanmean(found.correct[1:], axis=2), axis=1)
+    accuracy = accuracies_of(found)
     return accuracy.min() / max(accuracy.max(), 1e-9), float(found.low - 1e-9 <= truth <= found.high + 1e-9)
+
+
+def accuracies_of(found: Race) -> Array:
+    """Each persona's, over the problems that it was asked."""
+    rates, _ = shares(found.correct[1:])
+    measured: Array = np.nanmean(rates, axis=1)
+    return measured
 
 
 def organism(directory: str) -> Figure:
@@ -135,7 +143,7 @@ def picture(even: Race, raced: Race, ids: list[str], ask: Ask) -> Figure:
     plain(left)
     title(left, "Width of the interval of PSS", "95 % interval; dashed: the width of the even design")
     left.legend(frameon=False, fontsize=9)
-    accuracy = np.nanmean(np.nanmean(raced.correct[1:], axis=2), axis=1)
+    accuracy = accuracies_of(raced)
     order = np.argsort(accuracy)
     right.barh(
         [f"{ids[i].split('/')[-1].replace('-', ' ')} ({accuracy[i]:.2f})" for i in order],
@@ -146,7 +154,7 @@ def picture(even: Race, raced: Race, ids: list[str], ask: Ask) -> Figure:
     right.tick_params(labelsize=8)
     plain(right)
     right.grid(visible=False, axis="y")
-    title(right, "Where they went", "completions by persona (its accuracy); dashed: even")
+    title(right, "Where they went", "completions (and accuracy); dashed: even")
     return figure
 
 

@@ -94,10 +94,7 @@ def compare_outcomes(
     mine, theirs = (
         _figures(of, problems, kinds, weights, confidence, np.random.default_rng(seed)) for of in (candidate, reference)
     )
-    return {
-        name: _difference(mine[name][0], theirs[name][0], mine[name][1], theirs[name][1], min(few, 1e6))
-        for name in mine
-    }
+    return {name: _difference(mine[name], theirs[name], min(few, 1e6)) for name in mine}
 
 
 def compare_evaluations(
@@ -144,8 +141,9 @@ def _figures(
     return found
 
 
-def _difference(candidate: Estimate, reference: Estimate, mine: Array, theirs: Array, few: float) -> Difference:
-    """From both figures, their intervals, and their values in the same resamples."""
+def _difference(first: tuple[Estimate, Array], second: tuple[Estimate, Array], few: float) -> Difference:
+    """From both figures with their intervals, and their values in the same resamples."""
+    (candidate, mine), (reference, theirs) = first, second
     apart = mine - theirs
     # An adaptive evaluation may have asked none of a resample's problems.
     known = np.isfinite(apart)
@@ -153,9 +151,14 @@ def _difference(candidate: Estimate, reference: Estimate, mine: Array, theirs: A
     spread = mine.std() * theirs.std()
     together = float(((mine - mine.mean()) * (theirs - theirs.mean())).mean() / spread) if spread > 0 else 0.0
 
-    def reach(one: float, other: float) -> float:
-        return float(np.sqrt(max(0.0, one**2 + other**2 - 2 * together * one * other)))
+    def reach(one: float, its_other: float, two: float, and_its: float) -> float:
+        # What an end is further away than the figure's other end is bias, and only noise goes together in two models.
+        noise, noise_too = min(one, its_other), min(two, and_its)
+        paired = float(np.sqrt(max(0.0, noise**2 + noise_too**2 - 2 * together * noise * noise_too)))
+        return paired + (one - noise) + (two - noise_too)
 
+    up, down = candidate.high - candidate.value, candidate.value - candidate.low
+    its_up, its_down = reference.high - reference.value, reference.value - reference.low
     difference = candidate.value - reference.value
     centred = difference + few * (apart - apart.mean())
     return Difference(
@@ -163,8 +166,8 @@ def _difference(candidate: Estimate, reference: Estimate, mine: Array, theirs: A
         reference=reference.value,
         difference=difference,
         relative=difference / reference.value if reference.value else None,
-        low=difference - reach(candidate.value - candidate.low, reference.high - reference.value),
-        high=difference + reach(candidate.high - candidate.value, reference.value - reference.low),
+        low=difference - reach(down, up, its_up, its_down),
+        high=difference + reach(up, down, its_down, its_up),
         probability=_probability(centred),
     )
 
