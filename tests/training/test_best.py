@@ -15,7 +15,8 @@ from permix.training import child
 from permix.training.best import KeepBest, policy_of
 from permix.training.callback import Bookkeeping
 from permix.training.checkpoint import checkpoint_path, finish_checkpoint
-from permix.training.probe import Probe, append_probe, ask, hold_out, read_probes, spread
+from permix.training.launch import train_in_child
+from permix.training.probe import Probe, append_probe, ask, best, hold_out, read_probes, spread
 from permix.training.spec import TrainingSpec
 
 
@@ -94,3 +95,15 @@ def test_without_probes_the_last_policy_is_kept_and_nothing_is_held_out(spec: Ca
     assert facts(reference)["kept_step"] == 2
     assert facts(reference)["kept_why"] == "the last step: training.probe_every is null"
     assert not told.files.probes.exists()
+
+
+@pytest.mark.slow
+def test_two_processes_probe_and_keep_as_one_training(spec: Callable[..., TrainingSpec]) -> None:
+    two = str(Path(__file__).resolve().parent.parent.parent / "infra" / "accelerate" / "two_cpu_processes.yaml")
+    probing = {"steps": 4, "save_every": 2, "probe_every": 2, "probe_problems": 6, "probe_personas": 2}
+    told = spec(arm="sft", lora={"rank": 4}, launch=two, **probing)
+    done = train_in_child(told)
+    probes = read_probes(told.files.probes)
+    assert [probe.step for probe in probes] == [0, 2, 4]
+    assert facts(done)["kept_step"] == best(probes).step
+    assert load(done.file("policy"), device="cpu").model.num_parameters() > 0
