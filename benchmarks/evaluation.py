@@ -127,7 +127,7 @@ def task_manager() -> Any:
     """It reads 14,000 files of tasks: start-up, once, and not at each evaluation."""
     from lm_eval.tasks import TaskManager
 
-    return TaskManager(verbosity="ERROR")
+    return TaskManager()
 
 
 def flat(responses: Any) -> list[str]:
