@@ -117,8 +117,8 @@ def page(evaluations: Mapping[str, Evaluation]) -> str:
 
 
 def _compare(candidate: Evaluation, reference: Evaluation) -> dict[str, Difference]:
-    found = compare(candidate.answers, reference.answers, confidence=reference.scorecard.confidence)
-    confidence = reference.scorecard.confidence
+    confidence, adaptive = reference.scorecard.confidence, reference.scorecard.adaptive
+    found = compare(candidate.answers, reference.answers, confidence=confidence, uneven=adaptive)
     return with_judges_difference(found, candidate.scorecard, reference.scorecard, confidence=confidence)
 
 
