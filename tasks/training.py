@@ -36,10 +36,15 @@ def training_key(
     personas: StageResult,
     teacher: StageResult | None = None,
 ) -> str:
-    """Digest of what the policy depends on."""
+    """Digest of what the policy depends on.
+
+    How a step is shared out (micro_batch, launch) changes roundings only, so a training that ran out of memory goes on
+    from its checkpoint with smaller passes.
+    """
+    settings = profile.training.model_dump(mode="json", exclude={"micro_batch", "launch"})
     inputs = [base.digest, problems.digest, personas.digest, *([teacher.digest] if teacher else [])]
     code = code_digest("training", "personas", "verifier", "generation")
-    return digest("train", profile.training, profile.seed, inputs, code)
+    return digest("train", settings, profile.seed, inputs, code)
 
 
 def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
@@ -80,11 +85,18 @@ def train_policy(
         get_run_logger().info(
             "train: %s in %s", f"resuming from {checkpoint.name}" if checkpoint else "starting", directory
         )
+        logged = 0.0
+
+        def report(step: Progress) -> None:
+            nonlocal logged
+            show(step.step, step.steps, _line(step, read_probes(spec.files.probes)))
+            logged = _log_tables(spec.files, logged)
+
         try:
             with progress_shown("train", f"The {profile.training.arm} arm") as show:
                 reference = train_in_child(
                     spec,
-                    lambda step: show(step.step, step.steps, _line(step, read_probes(spec.files.probes))),
+                    report,
                     {
                         "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
                         "MLFLOW_RUN_ID": run_id,
@@ -94,6 +106,7 @@ def train_policy(
                 )
         finally:
             _log_files(spec.files)
+            _log_tables(spec.files, logged)
         kept = facts(reference)
         mlflow.log_metric("kept_step", kept["kept_step"])
         mlflow.set_tag("permix.kept", kept["kept_why"])
@@ -124,6 +137,15 @@ def _log_files(files: TrainingFiles) -> None:
         mlflow.log_artifacts(examples.path, "examples")
         counts = facts(examples)["counts"]
         mlflow.log_metrics({f"examples/{name.replace(': ', '/')}": count for name, count in counts.items()})
+
+
+def _log_tables(files: TrainingFiles, since: float) -> float:
+    """The tables that were written since then into the stage's MLflow run; returns when the last one was (seconds)."""
+    written = {path: path.stat().st_mtime for path in files.tables.rglob("*") if path.suffix in {".csv", ".html"}}
+    for path in sorted(path for path, when in written.items() if when > since):
+        folder = path.parent.relative_to(files.tables).as_posix()
+        mlflow.log_artifact(str(path), None if folder == "." else folder)
+    return max([since, *written.values()])
 
 
 def _line(progress: Progress, probes: list[Probe]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -31,8 +30,6 @@ class Curves(MLflowCallback):  # type: ignore[misc]  # transformers is untyped
         super().on_train_begin(args, state, control, model=model)
         if state.is_world_process_zero:
             run_id = self._ml_flow.active_run().info.run_id
-            # MLflow removes the variable when it takes the run up, and the tables are sent by it.
-            os.environ["MLFLOW_RUN_ID"] = run_id
             history = self._ml_flow.MlflowClient().get_metric_history(run_id, "loss")
             self._there = {point.step for point in history}
 

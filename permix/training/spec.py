@@ -64,6 +64,11 @@ class TrainingFiles:
         return self.root / "probes.jsonl"
 
     @property
+    def tables(self) -> Path:
+        """What the policy wrote and how each persona does, for a person to read; the stage logs it to MLflow."""
+        return self.root / "tables"
+
+    @property
     def best(self) -> Path:
         """The policy that did best in the probes so far; removed when the result is complete."""
         return self.root / "best"

@@ -1,16 +1,15 @@
-"""Now and then, what the policy writes and how each persona does: tables for a person, in the training's MLflow run.
+"""Now and then, what the policy writes and how each persona does: tables for a person to read.
 
 `completions/step-00050.html` shows a step's groups for reading, `.csv` the same rows for sorting and for programs;
 `personas.html` and `personas.csv` hold the learning curve of every persona (as metrics they would be hundreds). They
-lie in the training's directory; with MLFLOW_RUN_ID in the environment they also go to that run, whose page shows both
-formats. So would it what mlflow.log_table writes, but that appends when a resumed run does a step again, and keeps the
-list of its tables in a tag of 8,000 characters.
+lie in the training's directory, from where the training stage logs them to MLflow, whose page shows both formats. So
+would it what mlflow.log_table writes, but that appends when a resumed run does a step again, and keeps the list of its
+tables in a tag of 8,000 characters.
 """
 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ class Tables(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     def __init__(self, trainer: Any, files: TrainingFiles, every: int) -> None:
         self._trainer = trainer
-        self._root = files.root
+        self._root = files.tables
         self._every = every
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -49,11 +48,6 @@ class Tables(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         personas = [*earlier, *persona_rows(self._trainer, step, kinds)]
         write_csv(curves, personas)
         curves.with_suffix(".html").write_text(personas_page(personas), encoding="utf-8")
-
-        send(page, "completions")
-        send(table, "completions")
-        send(curves)
-        send(curves.with_suffix(".html"))
 
 
 def completion_rows(logs: Mapping[str, Any], step: int, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -104,11 +98,3 @@ def write_csv(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     part.replace(file)
-
-
-def send(file: Path, folder: str | None = None) -> None:
-    """Log a file to the training's MLflow run, if it has one."""
-    if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        import mlflow
-
-        mlflow.MlflowClient().log_artifact(run_id, str(file), folder)

@@ -101,7 +101,9 @@ def test_a_killed_training_goes_on_in_the_same_mlflow_run(workspace: Path) -> No
     assert {"reward_by_kind/neutral", "entropy", "kl", "completions/mean_length"} <= finished.data.metrics.keys()
     assert {"held_out/mean", "held_out/worst", "held_out/neutral", "kept_step"} <= finished.data.metrics.keys()
     assert finished.data.tags["permix.kept"].startswith(f"step {finished.data.metrics['kept_step']:.0f} solved most")
-    assert "probes.jsonl" in artifacts(finished)
+    assert {"probes.jsonl", "personas.csv", "personas.html"} <= artifacts(finished)
+    tables = mlflow.MlflowClient().list_artifacts(finished.info.run_id, "completions")
+    assert {"completions/step-00024.html", "completions/step-00024.csv"} <= {table.path for table in tables}
     assert (bar := Artifact.get("train-progress")) is not None
     assert bar.data == 100.0
 
@@ -121,6 +123,8 @@ def test_a_killed_training_goes_on_in_the_same_mlflow_run(workspace: Path) -> No
     assert Path(again.path).parent == workspace / "base"
     key = training_key(PROFILE, again, trained.problems, trained.personas)
     assert key != training_key(PROFILE, trained.base, trained.problems, trained.personas)
+    smaller = PROFILE.model_copy(update={"training": PROFILE.training.model_copy(update={"micro_batch": 4})})
+    assert key == training_key(smaller, again, trained.problems, trained.personas), "smaller passes, the same training"
 
 
 @flow

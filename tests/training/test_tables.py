@@ -1,16 +1,14 @@
-"""Tables of a real training, as they lie in its MLflow run."""
+"""Tables of a real training."""
 
 from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
@@ -80,36 +78,20 @@ def train(told: TrainingSpec, resume_from: Path | None = None) -> None:
     trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
 
 
-@pytest.fixture
-def mlflow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_mlflow_database: Path) -> str:
-    """A run that the environment names, as the training stage does for its child."""
-    shutil.copy(empty_mlflow_database, tmp_path / "mlflow.db")
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    client = mlflow.MlflowClient(uri)
-    experiment = client.create_experiment("tables", artifact_location=(tmp_path / "artifacts").as_uri())
-    run: str = client.create_run(experiment).info.run_id
-    monkeypatch.setenv("MLFLOW_RUN_ID", run)
-    return run
-
-
-def artifacts(run: str, folder: str = "") -> set[str]:
-    return {found.path for found in mlflow.MlflowClient().list_artifacts(run, folder)}
-
-
-def rows_of(run: str, artifact: str) -> list[dict[str, Any]]:
-    with Path(mlflow.artifacts.download_artifacts(run_id=run, artifact_path=artifact)).open(newline="") as lines:
+def rows_of(file: Path) -> list[dict[str, Any]]:
+    with file.open(newline="") as lines:
         return [*csv.DictReader(lines)]
 
 
-def test_tables_of_a_training_and_of_one_that_goes_back(spec: Callable[..., TrainingSpec], mlflow_run: str) -> None:
+def test_tables_of_a_training_and_of_one_that_goes_back(spec: Callable[..., TrainingSpec]) -> None:
     told = spec(mixing="per_rollout", persona_weights="adaptive", log_completions_every=2, steps=5, save_every=3)
     train(told)
-    names = {f"completions/step-0000{step}.{kind}" for step in (2, 4, 5) for kind in ("html", "csv")}
-    assert artifacts(mlflow_run, "completions") == names
-    assert artifacts(mlflow_run) == {"completions", "personas.csv", "personas.html"}
+    tables = told.files.tables
+    names = {f"step-0000{step}.{kind}" for step in (2, 4, 5) for kind in ("html", "csv")}
+    assert {path.name for path in (tables / "completions").iterdir()} == names
+    assert {path.name for path in tables.iterdir()} == {"completions", "personas.csv", "personas.html"}
 
-    rows = rows_of(mlflow_run, "completions/step-00004.csv")
+    rows = rows_of(tables / "completions" / "step-00004.csv")
     told_by_trl = pq.read_table(told.files.checkpoints / "completions" / "completions_00004.parquet").to_pylist()
     assert len(rows) == 64
     for mine, theirs in zip(rows, told_by_trl, strict=True):
@@ -125,14 +107,14 @@ def test_tables_of_a_training_and_of_one_that_goes_back(spec: Callable[..., Trai
         )
         assert mine["reason"]
 
-    personas = read_persona_rows(told.files.root / "personas.csv")
+    personas = read_persona_rows(tables / "personas.csv")
     assert Counter(row["step"] for row in personas).keys() == {2, 4, 5}
     assert sum(row["graded"] for row in personas if row["step"] == 5) == 5 * 64
     assert all(row["correct"] <= row["graded"] for row in personas)
-    whole = (told.files.root / "personas.csv").read_bytes()
+    whole = (tables / "personas.csv").read_bytes()
     # Going back to a checkpoint and doing the steps again writes the same, and nothing twice.
     train(told, told.files.checkpoints / "checkpoint-3")
-    assert (told.files.root / "personas.csv").read_bytes() == whole
-    assert rows_of(mlflow_run, "completions/step-00004.csv") == rows
-    assert artifacts(mlflow_run, "completions") == names
+    assert (tables / "personas.csv").read_bytes() == whole
+    assert rows_of(tables / "completions" / "step-00004.csv") == rows
+    assert {path.name for path in (tables / "completions").iterdir()} == names
     assert not [*told.files.root.rglob("*.part")]
