@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from permix.servers import MLFLOW_PORT, PREFECT_PORT, mlflow_server, prefect_server
+from permix.servers import HOST, MLFLOW_PORT, PREFECT_PORT, mlflow_server, prefect_server
 from permix.workspace import engine_environment, workspace
 
 app = typer.Typer(
@@ -132,6 +132,7 @@ def ui(
     if which is Ui.PREFECT:
         # The UI talks to the API of the server that serves it, wherever this shell's own clients point.
         environment.pop("PREFECT_API_URL", None)
+        environment["PREFECT_UI_API_URL"] = f"http://{HOST}:{port or PREFECT_PORT}/api"
         command = prefect_server(port or PREFECT_PORT)
     else:
         environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"

@@ -244,7 +244,9 @@ def _lineage(profile: Profile, candidate: Candidate) -> dict[str, str]:
 def _description(profile: Profile, scorecard: Scorecard) -> str:
     metrics = scorecard.metrics()
     figures = [f"{name} {metrics[name]:.2f}" for name in ("neutral", "pss", "fidelity") if name in metrics]
-    made_by = f"{profile.name}, {profile.training.arm} ({profile.training.mixing}), seed {profile.seed}"
+    training = profile.training
+    arm = f"permix ({training.mixing})" if training.arm == "permix" else training.arm
+    made_by = f"{profile.name}, {arm}, seed {profile.seed}"
     return f"{made_by}: {', '.join(figures)}"
 
 

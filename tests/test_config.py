@@ -91,3 +91,9 @@ def test_the_profile_is_frozen() -> None:
 def test_a_digest_is_of_the_values() -> None:
     assert digest(Profile()) == digest(Profile(seed=0)) != digest(Profile(seed=1))
     assert digest(Profile()) == digest(Profile.model_validate_json(Profile().model_dump_json()))
+
+
+def test_a_key_of_a_section_that_is_off_turns_it_on() -> None:
+    lora = load_profile("organism", ["training.lora.rank=8"]).training.lora
+    assert lora is not None
+    assert (lora.rank, lora.alpha) == (8, 32)

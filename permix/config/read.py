@@ -76,7 +76,9 @@ def _set_override(values: dict[str, Any], override: str) -> None:
 def _set_dotted(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     *parents, leaf = key.split(".")
     for parent in parents:
-        values = values.setdefault(parent, {})
+        if values.get(parent) is None:  # a section that is off, such as training.lora
+            values[parent] = {}
+        values = values[parent]
         if not isinstance(values, dict):
             raise ProfileError(f"{where}: {parent} has no keys of its own")
     values[leaf] = value
