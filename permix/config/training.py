@@ -64,9 +64,9 @@ class TrainingSettings(Section):
     """Completions in one forward and backward pass of a process: less memory, the same step; null is all of them."""
     launch: str | None = None
     """An accelerate configuration (infra/accelerate/ has some) to start the processes by; null is one process."""
-    learning_rate: float = Field(4e-4, gt=0)
+    learning_rate: float = Field(2e-4, gt=0)
     """Constant learning rate after a short warm-up."""
-    kl: float = Field(0.1, ge=0)
+    kl: float = Field(0.05, ge=0)
     """Weight of the KL divergence from the base model (TRL's `beta`)."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of rollouts."""
