@@ -62,3 +62,24 @@ def test_weights_of_personas_and_fresh_problems_go_on_from_the_checkpoint(
 def assert_same_policy(one: PersonaTrainer, other: PersonaTrainer) -> None:
     first, second = one.model.state_dict(), other.model.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_smaller_passes_go_on_from_the_checkpoint_of_larger_ones(spec: Callable[..., TrainingSpec]) -> None:
+    told = spec(mixing="per_rollout", steps=6, save_every=3)
+    whole = trained(told)
+    smaller = told.model_copy(
+        update={
+            "directory": told.directory + "-2",
+            "settings": told.settings.model_copy(update={"micro_batch": told.settings.completions_per_step // 4}),
+        }
+    )
+    resumed = trained(smaller, told.files.checkpoints / "checkpoint-3")
+    assert resumed.state.global_step == 6
+    assert resumed.args.gradient_accumulation_steps == 4
+    first, second = (
+        [(entry["step"], entry["reward"], entry["completions/mean_length"]) for entry in each.state.log_history[3:6]]
+        for each in (whole, resumed)
+    )
+    assert first == second, "the same problems, personas and draws"
+    for name, weights in whole.model.state_dict().items():
+        assert torch.allclose(resumed.model.state_dict()[name], weights, atol=1e-4)
