@@ -33,9 +33,9 @@ from permix.problems import load_problems
 from permix.reference import MANIFEST, Reference, finish
 from permix.report.page import REPORT, Evaluation, Facts, page, read_evaluation, warnings
 from permix.report.table import comparison_markdown, interval
-from permix.servers import HOST, MLFLOW_PORT
 from permix.workspace import workspace
 from tasks.answering import ask_model, run_model
+from tasks.artifact_link import artifact_link
 from tasks.given import where
 from tasks.judging import asked, judge_policy, judging_key, read_figures
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest, run_stage
@@ -241,12 +241,7 @@ def _link_report(key: str, description: str, path: str) -> None:
 
     Not to the file on disk: a browser opens none from a web page.
     """
-    run = mlflow.active_run()
-    assert run is not None  # stages and flows run in one
-    uri = mlflow.get_tracking_uri()
-    server = uri.rstrip("/") if uri.startswith("http") else f"http://{HOST}:{MLFLOW_PORT}"
-    link = f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}/artifacts/{path}"
-    create_link_artifact(link, f"{description}, in MLflow", key=key, description=description)
+    create_link_artifact(artifact_link(path), f"{description}, in MLflow", key=key, description=description)
 
 
 def _share(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from permix.report.table import markdown_table
 from permix.study.compare import SeedDifference
 from permix.study.results import Spread, Study
 
@@ -37,7 +38,7 @@ def arms_table(arms: Mapping[str, Mapping[str, Spread]]) -> str:
     for name, figures in arms.items():
         cells = [_spread(figures.get(figure)) for figure in TITLES]
         lines.append([name.replace("_", " "), *cells, str(max(spread.seeds for spread in figures.values()))])
-    return _table(lines)
+    return markdown_table(lines)
 
 
 def differences_table(comparisons: Mapping[str, SeedDifference]) -> str:
@@ -47,29 +48,8 @@ def differences_table(comparisons: Mapping[str, SeedDifference]) -> str:
         relative = "" if given.relative is None else f"{given.relative:+.1%}"
         sure = "**" if given.low > 0 or given.high < 0 else ""
         lines.append([name, f"{sure}{given.difference:+.3f}{sure}", f"{given.low:+.3f} to {given.high:+.3f}", relative])
-    return f"{_table(lines)}\n\nIn bold: the interval excludes zero."
-
-
-def headline(found: Study) -> list[str]:
-    """The findings that the study is about, a sentence each."""
-    asked = [
-        ("rlvr_vs_base_pss", "RLVR's PSS against the base's"),
-        ("rlvr_vs_base_fidelity", "RLVR's fidelity against the base's"),
-        ("permix_vs_rlvr_pss", "PerMix's PSS against RLVR's"),
-        ("permix_vs_rlvr_fidelity", "PerMix's fidelity against RLVR's"),
-        ("permix_vs_rlvr_neutral_accuracy", "PerMix's neutral accuracy against RLVR's"),
-    ]
-    sentences = []
-    for name, words in asked:
-        if (given := found.comparisons.get(name)) is not None:
-            relative = "" if given.relative is None else f", {given.relative:+.1%} relative"
-            sentences.append(f"{words}: {given.difference:+.3f} ({given.low:+.3f} to {given.high:+.3f}){relative}.")
-    return sentences
+    return f"{markdown_table(lines)}\n\nIn bold: the interval excludes zero."
 
 
 def _spread(spread: Spread | None) -> str:
     return "not measured" if spread is None else f"{spread.mean:.3f} ({spread.low:.3f} to {spread.high:.3f})"
-
-
-def _table(lines: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

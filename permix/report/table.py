@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
@@ -43,8 +43,12 @@ def comparison_table(scorecards: Mapping[str, Scorecard], title: str = "") -> Ta
 def comparison_markdown(scorecards: Mapping[str, Scorecard]) -> str:
     """The table as markdown; scorecards by the model's label."""
     lines = [("", *scorecards), ("---", *("---:" for _ in scorecards)), *comparison_rows(scorecards)]
-    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    return f"{table}\n\n{_caption(scorecards)}\n"
+    return f"{markdown_table(lines)}\n\n{_caption(scorecards)}\n"
+
+
+def markdown_table(lines: Iterable[Sequence[str]]) -> str:
+    """Lines of cells as a markdown table; the first is its head, the second says how the columns stand."""
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def interval(estimate: Estimate | None) -> str:

@@ -11,16 +11,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from transformers import AutoTokenizer
+from persona_training import PERSONAS, trained
 
 from permix.organism import world
-from permix.training.grpo import PersonaTrainer, grpo_config
 from permix.training.pages import completions_page, personas_page
 from permix.training.spec import TrainingSpec
 from permix.training.tables import read_persona_rows
 
-PROBLEMS = [problem for problem in world.problems() if problem.split == "train"]
-PERSONAS = [persona for persona in world.personas() if persona.split == "train"]
 ROW = {
     "step": 7,
     "problem": "set/1",
@@ -67,17 +64,6 @@ def test_a_persona_curve_is_of_what_came_since_the_column_before() -> None:
     }
 
 
-def train(told: TrainingSpec, resume_from: Path | None = None) -> None:
-    trainer = PersonaTrainer(
-        told,
-        grpo_config(told, log_completions=True, num_completions_to_print=1),
-        PROBLEMS,
-        PERSONAS,
-        processing_class=AutoTokenizer.from_pretrained(told.base, padding_side="left"),
-    )
-    trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
-
-
 def rows_of(file: Path) -> list[dict[str, Any]]:
     with file.open(newline="") as lines:
         return [*csv.DictReader(lines)]
@@ -85,7 +71,7 @@ def rows_of(file: Path) -> list[dict[str, Any]]:
 
 def test_tables_of_a_training_and_of_one_that_goes_back(spec: Callable[..., TrainingSpec]) -> None:
     told = spec(mixing="per_rollout", persona_weights="adaptive", log_completions_every=2, steps=5, save_every=3)
-    train(told)
+    trained(told)
     tables = told.files.tables
     names = {f"step-0000{step}.{kind}" for step in (2, 4, 5) for kind in ("html", "csv")}
     assert {path.name for path in (tables / "completions").iterdir()} == names
@@ -113,7 +99,7 @@ def test_tables_of_a_training_and_of_one_that_goes_back(spec: Callable[..., Trai
     assert all(row["correct"] <= row["graded"] for row in personas)
     whole = (tables / "personas.csv").read_bytes()
     # Going back to a checkpoint and doing the steps again writes the same, and nothing twice.
-    train(told, told.files.checkpoints / "checkpoint-3")
+    trained(told, told.files.checkpoints / "checkpoint-3")
     assert (tables / "personas.csv").read_bytes() == whole
     assert rows_of(tables / "completions" / "step-00004.csv") == rows
     assert {path.name for path in (tables / "completions").iterdir()} == names
