@@ -18,14 +18,14 @@ from rich.markdown import Markdown
 
 from flows.command import run_as_command
 from flows.curate import curate
+from flows.train import make_teacher
 from permix.config import Profile
-from permix.report.study_table import study_markdown
 from permix.study.cells import BASE, Cell, ablation_cells, arm_cells, base_cells, map_cells
-from permix.study.results import STUDY, read_study, study
+from permix.study.results import study
 from permix.workspace import workspace
 from tasks.organism import make_base
 from tasks.stage import StageResult, run_stage
-from tasks.study import measured, report_study, share_cores, study_cell
+from tasks.study import TABLES, measured, report_study, share_cores, study_cell
 from tasks.tracking import git_commit, tracked_flow
 
 PARTS = {
@@ -89,6 +89,8 @@ def run_cells(
 
     One that fails does not stop the others; the first failure is raised when all have ended.
     """
+    # As the bases: fetched or made before the threads.
+    teachers = [make_teacher(cell.profile) for cell in cells]
     share_cores(jobs)
     runner: Any = ThreadPoolTaskRunner(max_workers=jobs)  # its type parameter cannot be told what a task returns
     with runner:
@@ -101,10 +103,11 @@ def run_cells(
                     "base": bases[cell.seed],
                     "problems": problems,
                     "personas": personas,
+                    "teacher": teacher,
                     "parent_run_id": run_id,
                 },
             )
-            for cell in cells
+            for cell, teacher in zip(cells, teachers, strict=True)
         ]
         for future in futures:
             future.wait()
@@ -113,5 +116,5 @@ def run_cells(
 
 if __name__ == "__main__":
     directory = run_as_command(run_study)
-    Console(width=150).print(Markdown(study_markdown(read_study(directory / STUDY))))
+    Console(width=150).print(Markdown((directory / TABLES).read_text(encoding="utf-8")))
     print(f"\n{directory}")

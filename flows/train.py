@@ -40,11 +40,11 @@ def train(profile: Profile = Profile(), curated: Curated | None = None) -> Train
     with tracked_flow(profile):
         curated = curated or curate(profile)
         base = run_stage(make_base, profile)
-        policy = run_stage(train_policy, profile, base, curated.problems, curated.personas, _teacher(profile))
+        policy = run_stage(train_policy, profile, base, curated.problems, curated.personas, make_teacher(profile))
     return Trained(base, curated.problems, curated.personas, policy)
 
 
-def _teacher(profile: Profile) -> StageResult | None:
+def make_teacher(profile: Profile) -> StageResult | None:
     """The model that writes for the distillation arm, made or fetched as a base is; None where it is the base."""
     if profile.training.arm != "distillation" or profile.training.teacher == "base":
         return None

@@ -20,11 +20,19 @@ from tasks.evaluation import evaluate_policy
 from tasks.stage import StageResult, run_stage
 from tasks.training import train_policy
 
+TABLES = "study.md"
+
 
 # Its stages are cached; the cell itself only joins them.
 @task(name="study cell", task_run_name="{label}", cache_policy=NO_CACHE)
 def study_cell(
-    cell: Cell, label: str, base: StageResult, problems: StageResult, personas: StageResult, parent_run_id: str
+    cell: Cell,
+    label: str,
+    base: StageResult,
+    problems: StageResult,
+    personas: StageResult,
+    teacher: StageResult | None,
+    parent_run_id: str,
 ) -> tuple[StageResult, StageResult]:
     """Train and evaluate one cell; returns the policy (the base model for `base`) and its evaluation.
 
@@ -33,7 +41,7 @@ def study_cell(
     with mlflow.start_run(run_name=label, parent_run_id=parent_run_id):
         mlflow.set_tags({"permix.study.arm": cell.name, "permix.study.seed": cell.seed, "permix.study.part": cell.part})
         trained = cell.name != BASE
-        policy = run_stage(train_policy, cell.profile, base, problems, personas) if trained else base
+        policy = run_stage(train_policy, cell.profile, base, problems, personas, teacher) if trained else base
         return policy, run_stage(evaluate_policy, cell.profile, policy, problems, personas, label)
 
 
@@ -55,7 +63,7 @@ def report_study(found: Study, curves: Sequence[tuple[str, int, Path]], director
     """
     write_study(found, directory)
     markdown = study_markdown(found)
-    (directory / "study.md").write_text(markdown, encoding="utf-8")
+    (directory / TABLES).write_text(markdown, encoding="utf-8")
     for name, figure in study_figures(found, curves).items():
         figure.savefig(directory / f"{name}.png", dpi=130)
     mlflow.log_artifacts(str(directory), "study")

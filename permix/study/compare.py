@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
 from permix.evaluation.scorecard import Scorecard
+from permix.evaluation.value import Value
 
 FIGURES = ("pss", "fidelity", "fidelity_solving", "neutral_accuracy", "mean_accuracy", "worst_accuracy")
 """What is compared, each a share from 0 to 1."""
 
 
-class SeedDifference(BaseModel):
+class SeedDifference(Value):
     """One arm against another, over the seeds that have both."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     difference: float
     """Mean over seeds of the arm's figure less the reference's."""

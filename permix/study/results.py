@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from permix.config import StudySettings
 from permix.evaluation.scorecard import Scorecard
+from permix.evaluation.value import Value
 from permix.study.cells import BASE, Cell, Part
 from permix.study.compare import FIGURES, SeedDifference, compare_seeds, figures, seed_interval
 
@@ -25,12 +26,6 @@ class Measured:
     scorecard: Scorecard
     directory: str
     """The finished directory of its evaluation."""
-
-
-class Value(BaseModel):
-    """A frozen part of the study; unknown keys fail."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Entry(Value):
@@ -88,9 +83,9 @@ class Study(Value):
     """`<arm>_vs_<reference>_<figure>`; differences are paired by seed."""
     ablations: tuple[Entry, ...] = ()
     """One entry an ablation and seed."""
-    ablation_arms: dict[str, dict[str, Spread]] = {}
+    ablation_arms: dict[str, dict[str, Spread]] = Field(default_factory=dict)
     """By ablation and figure."""
-    ablation_comparisons: dict[str, SeedDifference] = {}
+    ablation_comparisons: dict[str, SeedDifference] = Field(default_factory=dict)
     """Each ablation against the permix arm on the same seeds."""
     map: tuple[Point, ...] = ()
     """Where the findings hold: the mapped arms over learning rate, KL weight and steps."""

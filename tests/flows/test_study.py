@@ -14,7 +14,8 @@ from permix.study.results import STUDY, read_study
 pytestmark = [pytest.mark.usefixtures("prefect_server", "workspace"), pytest.mark.slow]
 
 PROFILE = Profile(
-    organism=OrganismSettings(hidden_size=32, layers=1, heads=2, steps=60, batch_size=16),
+    # As in tests/training: right often enough that the base has something to teach the distillation arm.
+    organism=OrganismSettings(hidden_size=32, layers=1, heads=2, steps=300, batch_size=64, learning_rate=2e-2),
     training=TrainingSettings(steps=12, problems_per_step=2, group_size=2, probe_every=12),
     evaluation=EvaluationSettings(problems=4, samples=1, roleplay_questions=1, resamples=50),
     study=StudySettings(
