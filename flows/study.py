@@ -25,7 +25,7 @@ from permix.study.results import study
 from permix.workspace import workspace
 from tasks.organism import make_base
 from tasks.stage import StageResult, run_stage
-from tasks.study import TABLES, measured, report_study, share_cores, study_cell
+from tasks.study import TABLES, CellResult, measured, report_study, share_cores, study_cell
 from tasks.tracking import git_commit, tracked_flow
 
 PARTS = {
@@ -62,14 +62,14 @@ def run_study(
         results = run_cells(cells, bases, curated.problems, curated.personas, run_id, jobs)
         found = study(
             profile.study,
-            [measured(cell, evaluation) for cell, (_, evaluation) in zip(cells, results, strict=True)],
+            [measured(cell, result) for cell, result in zip(cells, results, strict=True)],
             profile=profile.name,
             commit=git_commit(),
             command=f"permix study --profile {profile.name} --part {part} --jobs {jobs}",
         )
         curves = [
-            (cell.name, cell.seed, Path(policy.path).parent / "progress.jsonl")
-            for cell, (policy, _) in zip(cells, results, strict=True)
+            (cell.name, cell.seed, Path(result.policy.path).parent / "progress.jsonl")
+            for cell, result in zip(cells, results, strict=True)
             if cell.part == "arms" and cell.name != BASE
         ]
         directory = Path(out) if out else workspace() / "study" / profile.name
@@ -84,8 +84,8 @@ def run_cells(
     personas: StageResult,
     run_id: str,
     jobs: int,
-) -> list[tuple[StageResult, StageResult]]:
-    """Every cell's policy and evaluation, in the order of the cells; `jobs` of them at a time.
+) -> list[CellResult]:
+    """What every cell made, in the order of the cells; `jobs` of them at a time.
 
     One that fails does not stop the others; the first failure is raised when all have ended.
     """

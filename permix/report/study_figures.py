@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from permix.report.style import FAINT, INK, MUTED, plain, title
 from permix.study.compare import figures
-from permix.study.results import Entry, Point, Study
+from permix.study.results import PERSONA_PROBLEMS, ROLEPLAY, Entry, Point, Study
 from permix.training.progress import read_progress
 
 # Okabe and Ito's palette; RLVR and PerMix, which the study is about, get the strongest contrast.
@@ -29,6 +29,8 @@ SMOOTH = 10
 def study_figures(found: Study, curves: Sequence[tuple[str, int, Path]]) -> dict[str, Figure]:
     """Every figure by name, without what the study has no data for; `curves` are arm, seed and progress file."""
     made = {"plane": study_plane(found)}
+    if any(entry.drift for entry in found.seeds):
+        made["drift"] = study_drift(found)
     if found.map:
         made["map"] = study_map(found.map)
     if curves:
@@ -99,6 +101,40 @@ def study_map(points: Sequence[Point]) -> Figure:
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, labelcolor=INK)
     figure.suptitle("Where the findings hold", x=0.01, ha="left", weight="bold", fontsize=13, color=INK)
+    return figure
+
+
+def study_drift(found: Study) -> Figure:
+    """What was kept of the voice over how far the model went from its base, in role-play and while solving.
+
+    A filled dot is an arm and seed of the study, a hollow one a point of the map.
+    """
+    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    trained = [(entry.arm, figures(entry.scorecard), entry.drift, True) for entry in found.seeds if entry.drift]
+    dots = [*trained, *((point.arm, point.figures, point.drift, False) for point in found.map)]
+    wanted = ((ROLEPLAY, "fidelity", "role-play"), (PERSONA_PROBLEMS, "fidelity_solving", "while solving, personas"))
+    for axes, (context, fidelity, words) in zip(panels, wanted, strict=True):
+        plain(axes)
+        for arm in dict.fromkeys(arm for arm, *_ in dots):
+            for filled in (True, False):
+                own = [
+                    (drift[context], values[fidelity])
+                    for name, values, drift, final in dots
+                    if (name, final) == (arm, filled) and context in drift and fidelity in values
+                ]
+                if own:
+                    colour = ARM_COLOURS.get(arm, INK)
+                    axes.scatter(
+                        *zip(*own, strict=True), s=26, edgecolors=colour, facecolors=colour if filled else "none",
+                        label=arm.replace("_", " ") if filled else None,
+                    )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.05)
+        axes.set_xlabel(f"KL from the base, nats a token, {words}", color=INK)
+        axes.set_ylabel(f"fidelity {words}".split(",")[0].replace(" role-play", " in role-play"), color=INK)
+    panels[0].legend(frameon=False, labelcolor=INK, loc="lower left")
+    title(panels[0], "Voice and drift", "every model; hollow: points of the map")
     return figure
 
 

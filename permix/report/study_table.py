@@ -27,6 +27,8 @@ def study_markdown(found: Study) -> str:
         "## Paired differences",
         differences_table(found.comparisons),
     ]
+    if found.drift:
+        parts += ["## Drift", drift_table(found.drift)]
     if found.ablation_arms:
         parts += ["## Ablations", arms_table(found.ablation_arms), differences_table(found.ablation_comparisons)]
     return "\n\n".join(parts) + "\n"
@@ -49,6 +51,15 @@ def differences_table(comparisons: Mapping[str, SeedDifference]) -> str:
         sure = "**" if given.low > 0 or given.high < 0 else ""
         lines.append([name, f"{sure}{given.difference:+.3f}{sure}", f"{given.low:+.3f} to {given.high:+.3f}", relative])
     return f"{markdown_table(lines)}\n\nIn bold: the interval excludes zero."
+
+
+def drift_table(arms: Mapping[str, Mapping[str, Spread]]) -> str:
+    """One line an arm: how far it is from its base, by what it was asked."""
+    asked = list(dict.fromkeys(name for contexts in arms.values() for name in contexts))
+    lines = [["arm", *asked], ["---", *("---:" for _ in asked)]]
+    for name, contexts in arms.items():
+        lines.append([name.replace("_", " "), *(_spread(contexts.get(context)) for context in asked)])
+    return f"{markdown_table(lines)}\n\nKL from the base in nats a token, on what each model itself writes."
 
 
 def _spread(spread: Spread | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,11 @@ from permix.study.cells import BASE, Cell, Part
 from permix.study.compare import FIGURES, SeedDifference, compare_seeds, figures, seed_interval
 
 STUDY = "study.json"
+NEUTRAL_PROBLEMS = "problems, neutral"
+PERSONA_PROBLEMS = "problems, personas"
+ROLEPLAY = "role-play, personas"
+CONTEXTS = (NEUTRAL_PROBLEMS, PERSONA_PROBLEMS, ROLEPLAY)
+"""What a model is asked, as its drift is told apart."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Measured:
     scorecard: Scorecard
     directory: str
     """The finished directory of its evaluation."""
+    drift: Mapping[str, float] = field(default_factory=dict)
+    """KL from the base in nats a token, by what was asked (`measure_drift`); empty for the base itself."""
 
 
 class Entry(Value):
@@ -36,6 +43,8 @@ class Entry(Value):
     scorecard: Scorecard
     directory: str
     """Where its evaluation was written, in the workspace of the machine that ran it."""
+    drift: dict[str, float] = Field(default_factory=dict)
+    """KL from the base in nats a token, by what was asked; empty for the base itself."""
 
 
 class Point(Value):
@@ -48,6 +57,8 @@ class Point(Value):
     steps: int
     figures: dict[str, float]
     """PSS, fidelity and the other compared figures."""
+    drift: dict[str, float] = Field(default_factory=dict)
+    """KL from the base in nats a token, by what was asked."""
 
 
 class Spread(Value):
@@ -81,6 +92,8 @@ class Study(Value):
     """By arm and figure."""
     comparisons: dict[str, SeedDifference]
     """`<arm>_vs_<reference>_<figure>`; differences are paired by seed."""
+    drift: dict[str, dict[str, Spread]] = Field(default_factory=dict)
+    """By arm and what was asked: KL from the base in nats a token."""
     ablations: tuple[Entry, ...] = ()
     """One entry an ablation and seed."""
     ablation_arms: dict[str, dict[str, Spread]] = Field(default_factory=dict)
@@ -93,7 +106,8 @@ class Study(Value):
 
 def study(settings: StudySettings, measured: Sequence[Measured], profile: str, commit: str, command: str) -> Study:
     """Put the scorecards of a study's cells together."""
-    arms = _by_name(measured, "arms")
+    arms = _by_name(measured, "arms", lambda given: figures(given.scorecard))
+    drifts = _by_name(measured, "arms", lambda given: given.drift)
     references = [name for name in (BASE, "rlvr") if name in arms]
     pairs = [(arm, reference) for reference in references for arm in arms if arm not in (reference, BASE)]
     pairs += [(settings.permix, other) for other in arms if other not in (settings.permix, *references)]
@@ -103,7 +117,7 @@ def study(settings: StudySettings, measured: Sequence[Measured], profile: str, c
             comparisons[f"{arm}_vs_{reference}_{figure}"] = difference
             if arm == settings.permix:
                 comparisons[f"permix_vs_{reference}_{figure}"] = difference
-    ablations = _by_name(measured, "ablations")
+    ablations = _by_name(measured, "ablations", lambda given: figures(given.scorecard))
     against = ablations.get(settings.permix, {})
     return Study(
         profile=profile,
@@ -111,10 +125,11 @@ def study(settings: StudySettings, measured: Sequence[Measured], profile: str, c
         command=command,
         permix=settings.permix,
         seeds=_entries(measured, "arms"),
-        arms=_spreads(arms),
+        arms=_spreads(arms, FIGURES),
+        drift=_spreads({name: seeds for name, seeds in drifts.items() if name != BASE}, CONTEXTS),
         comparisons=comparisons,
         ablations=_entries(measured, "ablations"),
-        ablation_arms=_spreads(ablations),
+        ablation_arms=_spreads(ablations, FIGURES),
         ablation_comparisons={
             f"{name}_vs_permix_{figure}": difference
             for name, seeds in ablations.items()
@@ -138,19 +153,23 @@ def read_study(path: Path) -> Study:
     return Study.model_validate_json(path.read_text(encoding="utf-8"))
 
 
-def _by_name(measured: Sequence[Measured], part: Part) -> dict[str, dict[int, dict[str, float]]]:
-    found: dict[str, dict[int, dict[str, float]]] = {}
+def _by_name(
+    measured: Sequence[Measured], part: Part, of: Callable[[Measured], Mapping[str, float]]
+) -> dict[str, dict[int, Mapping[str, float]]]:
+    found: dict[str, dict[int, Mapping[str, float]]] = {}
     for given in measured:
         if given.cell.part == part:
-            found.setdefault(given.cell.name, {})[given.cell.seed] = figures(given.scorecard)
+            found.setdefault(given.cell.name, {})[given.cell.seed] = of(given)
     return found
 
 
-def _spreads(arms: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, dict[str, Spread]]:
+def _spreads(
+    arms: Mapping[str, Mapping[int, Mapping[str, float]]], names: Sequence[str]
+) -> dict[str, dict[str, Spread]]:
     return {
         name: {
             figure: _spread(values)
-            for figure in FIGURES
+            for figure in names
             if len(values := [found[figure] for found in seeds.values() if figure in found]) > 1
         }
         for name, seeds in arms.items()
@@ -164,7 +183,13 @@ def _spread(values: Sequence[float]) -> Spread:
 
 def _entries(measured: Sequence[Measured], part: Part) -> tuple[Entry, ...]:
     return tuple(
-        Entry(arm=given.cell.name, seed=given.cell.seed, scorecard=given.scorecard, directory=given.directory)
+        Entry(
+            arm=given.cell.name,
+            seed=given.cell.seed,
+            scorecard=given.scorecard,
+            directory=given.directory,
+            drift=dict(given.drift),
+        )
         for given in measured
         if given.cell.part == part
     )
@@ -179,4 +204,5 @@ def _point(given: Measured) -> Point:
         kl=training.kl,
         steps=training.steps,
         figures=figures(given.scorecard),
+        drift=dict(given.drift),
     )
