@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -25,6 +26,10 @@ from permix.generation.completion import Chat, Completion, Sampling
 from permix.generation.decoding import draw, read, write
 from permix.generation.order import reading_order
 from permix.generation.template import encode, load_tokenizer
+
+LOADING = Lock()
+"""One thread at a time: from_pretrained makes a model on the `meta` device by a setting of the whole process, and of
+two threads one was left with a model without data ("Cannot copy out of meta tensor")."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,14 @@ def load(directory: Path | str, device: str | None = None) -> LanguageModel:
     """
     tokenizer = load_tokenizer(directory)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = AutoModelForCausalLM.from_pretrained(
-        directory,
-        dtype=torch.float32 if device == "cpu" else "auto",
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-    )
+    with LOADING:
+        model = AutoModelForCausalLM.from_pretrained(
+            directory,
+            dtype=torch.float32 if device == "cpu" else "auto",
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
     return LanguageModel(model.to(device).eval(), tokenizer)
 
 

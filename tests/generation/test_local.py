@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,13 @@ def test_a_completion_ends_at_the_end_token_or_is_cut(model: LanguageModel) -> N
     assert {completion.tokens for completion in cut} == {12}
     assert min(completion.tokens for completion in ended) < 12
     assert not any("<" in completion.text for completion in done), "no special token in the text"
+
+
+def test_threads_load_models_at_the_same_time(untrained: Path) -> None:
+    """As the cells of a study do. Without a lock one of them got a model without data, three times of three."""
+    with ThreadPoolExecutor(8) as threads:
+        loaded = list(threads.map(lambda _: load(untrained, device="cpu"), range(40)))
+    assert {str(model.model.device) for model in loaded} == {"cpu"}
 
 
 def test_progress_counts_completions(model: LanguageModel) -> None:
