@@ -28,6 +28,7 @@ from permix.evaluation.fidelity import with_judges
 from permix.evaluation.judgements import read_judgements, write_judgements
 from permix.evaluation.protocol import make_protocol
 from permix.evaluation.scorecard import SCORECARD, Scorecard, write_scorecard
+from permix.lock import locked
 from permix.personas import load_personas
 from permix.problems import load_problems
 from permix.reference import MANIFEST, Reference, finish
@@ -133,18 +134,19 @@ def report_comparison(evaluated: Mapping[str, StageResult]) -> str:
     evaluations = {label: read_evaluation(result.reference) for label, result in evaluated.items()}
     scorecards = {label: evaluation.scorecard for label, evaluation in evaluations.items()}
     home = workspace() / "comparison" / digest({label: result.digest for label, result in evaluated.items()})[:12]
-    home.mkdir(parents=True, exist_ok=True)
-    (home / REPORT).write_text(page(evaluations), encoding="utf-8")
     markdown = comparison_markdown(scorecards)
-    (home / "table.md").write_text(markdown, encoding="utf-8")
     names = " and ".join(scorecards)
-    for name, figure, description in (
-        ("personas", persona_chart(scorecards), "Accuracy by persona"),
-        ("plane", plane(scorecards), "Robustness and fidelity"),
-    ):
-        figure.savefig(home / f"{name}.png", dpi=130)
-        create_image_artifact(_data_url(figure), key=f"comparison-{name}", description=f"{description}: {names}")
-    mlflow.log_artifacts(str(home), "comparison")
+    with locked(f"comparison-{home.name}"):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / REPORT).write_text(page(evaluations), encoding="utf-8")
+        (home / "table.md").write_text(markdown, encoding="utf-8")
+        for name, figure, description in (
+            ("personas", persona_chart(scorecards), "Accuracy by persona"),
+            ("plane", plane(scorecards), "Robustness and fidelity"),
+        ):
+            figure.savefig(home / f"{name}.png", dpi=130)
+            create_image_artifact(_data_url(figure), key=f"comparison-{name}", description=f"{description}: {names}")
+        mlflow.log_artifacts(str(home), "comparison")
     _link_report("comparison-report", f"Report on {names}, side by side", f"comparison/{REPORT}")
     create_markdown_artifact(
         f"{markdown}\nThe whole report: `{home / REPORT}`, and in MLflow (artifact `comparison-report`).\n",

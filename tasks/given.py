@@ -17,6 +17,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from permix.config import ServerSettings, digest
+from permix.lock import locked
 from permix.reference import finish
 from permix.workspace import workspace
 from tasks.stage import StageResult
@@ -113,14 +114,16 @@ def _registered(uri: str) -> Path:
     # The same name and number mean another model in another registry.
     origin = digest(mlflow.get_tracking_uri(), version.source, version.creation_timestamp)[:12]
     home = workspace() / "models" / f"{name}-v{version.version}-{origin}"
-    if not home.is_dir():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent, prefix=".download-") as directory:
-            draft = Path(directory) / "model"
-            draft.mkdir()
-            mlflow.artifacts.download_artifacts(f"models:/{name}/{version.version}", dst_path=str(draft))
-            # Whole or not there: a killed download is begun again.
-            draft.rename(home)
+    # A monitor and a promotion may want the champion at the same time.
+    with locked(home.name):
+        if not home.is_dir():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=home.parent, prefix=".download-") as directory:
+                draft = Path(directory) / "model"
+                draft.mkdir()
+                mlflow.artifacts.download_artifacts(f"models:/{name}/{version.version}", dst_path=str(draft))
+                # Whole or not there: a killed download is begun again.
+                draft.rename(home)
     found = sorted(path.parent for path in home.rglob("config.json") if any(path.parent.glob("tokenizer*.json")))
     if len(found) != 1:
         raise ValueError(
@@ -134,8 +137,10 @@ def _from_hub(name: str) -> Path:
     """A model of the Hugging Face hub, downloaded into `models/` of the workspace once."""
     from permix.training.pretrained import fetch_base
 
+    home = workspace() / "models" / f"hub-{name.replace('/', '--')}"
     try:
-        return Path(fetch_base(name, workspace() / "models" / f"hub-{name.replace('/', '--')}").path)
+        with locked(home.name):
+            return Path(fetch_base(name, home).path)
     except FileNotFoundError as error:
         raise ValueError(
             f"{name} is no directory here, and cannot be had from the Hugging Face hub ({error.__cause__ or error}); "
@@ -159,9 +164,10 @@ def _served(url: str, name: str | None, settings: ServerSettings) -> StageResult
     described = {key: value for key, value in listed.get(name, {}).items() if key not in UNSTABLE}
     known = asdict(Served(url, name, described, datetime.now(UTC).date().isoformat()))
     directory = workspace() / "models" / f"served-{digest(known)[:12]}"
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / SERVED).write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    reference = finish(directory, url=url, model=name)
+    with locked(directory.name):
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / SERVED).write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        reference = finish(directory, url=url, model=name)
     return StageResult(stage="given", path=reference.path, digest=reference.digest, mlflow_run_id="")
 
 

@@ -1,7 +1,8 @@
 """A stage: a task whose result is a finished directory, kept under a digest of what went into it.
 
 Prefect's cache answers when the same inputs come again; what it answers is only a path and a digest, so the directory
-is looked at before it is believed.
+is looked at before it is believed. One process at a time makes it: a second one with the same inputs waits, and gets it
+from the cache.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any
 import mlflow
 from mlflow.exceptions import MlflowException
 from prefect import Task, get_run_logger
+from prefect.utilities.callables import get_call_parameters
 from pydantic import BaseModel, ConfigDict
 
+from permix.lock import locked
 from permix.reference import Reference
 
 # Results are small JSON values (never pickles) and outlive the process.
@@ -43,17 +46,28 @@ class StageResult(BaseModel):
 def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageResult:
     """Run a stage, or take its cached result where the directory is still what it was; says which."""
     logger = get_run_logger()
-    state = task(*args, **kwargs, return_state=True)
-    result: StageResult = state.result()
-    if state.name == "Cached":
-        if result.reference.exists():
-            logger.info("%s: nothing changed; reusing %s (%s)", result.stage, result.path, result.digest[:12])
-            if not _made_here(result.mlflow_run_id):
-                mlflow.set_tag(f"permix.reused.{result.stage}", result.mlflow_run_id)
-            return result
-        logger.info("%s: %s has changed or is gone; making it again", result.stage, result.path)
-        result = task.with_options(refresh_cache=True)(*args, **kwargs)
-    return result
+    said = "%s: another run is making the same; waiting for it (it holds %s)"
+    with locked(_lock_name(task, args, kwargs), lambda file: logger.info(said, task.name, file)):
+        state = task(*args, **kwargs, return_state=True)
+        result: StageResult = state.result()
+        if state.name == "Cached":
+            if result.reference.exists():
+                logger.info("%s: nothing changed; reusing %s (%s)", result.stage, result.path, result.digest[:12])
+                if not _made_here(result.mlflow_run_id):
+                    mlflow.set_tag(f"permix.reused.{result.stage}", result.mlflow_run_id)
+                return result
+            logger.info("%s: %s has changed or is gone; making it again", result.stage, result.path)
+            result = task.with_options(refresh_cache=True)(*args, **kwargs)
+        return result
+
+
+def _lock_name(task: Task[..., StageResult], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """The stage and its key, as Prefect computes it."""
+    assert task.cache_key_fn is not None, "a stage has a cache_key_fn"
+    # No stage's key looks at the task run, which there is not yet.
+    key = task.cache_key_fn(None, get_call_parameters(task.fn, args, kwargs))  # type: ignore[arg-type]
+    assert key is not None
+    return f"{task.name.replace(' ', '-')}-{key[:12]}"
 
 
 def _made_here(run_id: str) -> bool:

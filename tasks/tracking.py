@@ -12,6 +12,8 @@ from pathlib import Path
 
 import mlflow
 import prefect.runtime.flow_run
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from permix.config import Profile
 from permix.workspace import workspace
@@ -75,7 +77,12 @@ def use_experiment(name: str) -> str:
         # A server decides where artifacts go. Without one, MLflow's default is ./mlruns of whatever directory this is.
         serverless = mlflow.get_tracking_uri().startswith("sqlite:")
         location = (workspace() / "mlflow" / "artifacts" / name).as_uri() if serverless else None
-        mlflow.create_experiment(name, artifact_location=location)
+        try:
+            mlflow.create_experiment(name, artifact_location=location)
+        except MlflowException as error:
+            # Two first runs at once: the other one has just made it.
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
     return str(mlflow.set_experiment(name).experiment_id)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +112,6 @@ def validate(
     """
     key = _validation_key(problems, personas, problem_settings, persona_settings, base)
     directory = workspace() / "validation" / key[:12]
-    directory.parent.mkdir(parents=True, exist_ok=True)
     with tracked_stage("validate") as run_id:
         markers, count_tokens = model_markers(base), token_counter(base)
         frames = {
@@ -123,15 +122,11 @@ def validate(
             "problems": problem_expectations(problem_settings, tokens=count_tokens is not None),
             "personas": persona_expectations(persona_settings, tokens=count_tokens is not None),
         }
-        # Two flows may validate the same sets at once: each in a draft of its own, and the last one stays.
-        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".draft-") as parent:
-            draft = Path(parent) / directory.name
-            findings = check(frames, suites, draft)
-            sets = [read_set("problems", problems.reference), read_set("personas", personas.reference)]
-            (draft / DATA_REPORT).write_text(data_page(sets), encoding="utf-8")
-            if directory.is_dir():
-                directory.rename(Path(parent) / "before")
-            draft.rename(directory)
+        # Of a validation that failed, or was killed.
+        shutil.rmtree(directory, ignore_errors=True)
+        findings = check(frames, suites, directory)
+        sets = [read_set("problems", problems.reference), read_set("personas", personas.reference)]
+        (directory / DATA_REPORT).write_text(data_page(sets), encoding="utf-8")
         _report(findings, directory)
         faults = [finding for finding in findings if finding.critical and not finding.success]
         if faults:
