@@ -18,7 +18,8 @@ from permix.evaluation.answers import read_answers
 from permix.evaluation.paired import Difference, compare
 from permix.evaluation.paired_judges import with_judges_difference
 from permix.evaluation.scorecard import Scorecard, read_scorecard
-from permix.gate import OFF, Decision, coverage, decide, promotes
+from permix.gate import OFF, Decision, coverage, decide, promotes, with_training
+from permix.reference import facts
 from tasks.approval import Approval, ask, check_can_ask
 from tasks.champion import flow_run_said, make_champion, record_rejection, with_vetoes
 from tasks.decision import decision_markdown, record_decision
@@ -115,6 +116,7 @@ def judge(profile: Profile, evaluated: Evaluated) -> Judged:
     if champion is not None and settings.gate != "off":
         scorecards[f"champion v{champion}"], differences = _against_champion(profile, champion, evaluated)
     decision = OFF if settings.gate == "off" else decide(scorecards["candidate"], differences, settings)
+    decision = with_training(decision, facts(candidate.policy.reference))
     decision = with_vetoes(decision, name, version, champion, ledger)
     judgement = f"version {version} against {champion or 'none'}"
     with tracked_stage("gate", stage_run("gate", **{"permix.judgement": judgement})) as run_id:

@@ -7,12 +7,15 @@ same problems under the same personas. The first model of a name has no champion
 
 A figure that was not measured does not pass by silence. It fails, unless its floor is 0, which says that nothing is
 asked of it; the decision then says so. Where only the champion lacks it, there is nothing to fall behind.
+
+A training whose best policy is its base model brought nothing, and its candidate does not pass, whatever its figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from permix.config import PromotionSettings
 from permix.evaluation.paired import Difference
@@ -30,7 +33,8 @@ class Reason:
     """One condition, and how the candidate stands to it."""
 
     name: str
-    """`pss.floor`, `pss.champion`, ...; `gate`: the gate is off; `rejected`, `withdrawn`: what people said before."""
+    """`pss.floor`, `pss.champion`, ...; `training`: it brought nothing; `gate`: the gate is off; `rejected`,
+    `withdrawn`: what people said before."""
     value: float | None
     """The candidate's figure; for a comparison the least that the difference is, with the probability asked for, or
     the probability of being better; None: not measured, or none is meant."""
@@ -84,6 +88,19 @@ def decide(candidate: Scorecard, differences: Mapping[str, Difference] | None, s
             else:
                 reasons.append(_not_inferior(name, differences[name], settings))
     return Decision(all(reason.passed for reason in reasons), tuple(reasons))
+
+
+def with_training(decision: Decision, made: Mapping[str, Any]) -> Decision:
+    """The decision, and a reason against a candidate that is its own base model.
+
+    `made` is the manifest of the policy: `kept_step` and `kept_why` tell which of its policies a training kept.
+    A model that no training made has neither, and is judged by its figures alone.
+    """
+    if made.get("kept_step") != 0:
+        return decision
+    kept = "the policy that was kept is that of step 0, the base model itself"
+    sentence = f"Training brought nothing: {kept} ({made['kept_why']})."
+    return Decision(False, (Reason("training", 0, 1, False, sentence), *decision.reasons))
 
 
 def coverage(settings: PromotionSettings) -> float:

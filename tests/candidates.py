@@ -27,10 +27,12 @@ def tiny_policy(directory: Path) -> Path:
     return directory
 
 
-def evaluated(weights: Path, wrong: Mapping[str, float], name: str, card: Scorecard | None = None) -> Evaluated:
+def evaluated(
+    weights: Path, wrong: Mapping[str, float], name: str, card: Scorecard | None = None, **made: Any
+) -> Evaluated:
     """What an evaluation hands on: stages of the candidate called `name`, which answers as `scripted` has it.
 
-    Its scorecard is that of its answers, unless one is given.
+    Its scorecard is that of its answers, unless one is given; `made` is what the policy's manifest tells of its making.
     """
     asked = protocol()
     answers = ask(scripted(wrong), asked)
@@ -40,7 +42,7 @@ def evaluated(weights: Path, wrong: Mapping[str, float], name: str, card: Scorec
         write_answers(answers, directory)
         write_scorecard(measured, directory)
 
-    policy = _stage("training", name, lambda directory: shutil.copytree(weights, directory / "policy"))
+    policy = _stage("training", name, lambda directory: shutil.copytree(weights, directory / "policy"), **made)
     return Evaluated(
         scorecards={"candidate": _stage("evaluation", name, fill)},
         problems=_stage("problems", name),
@@ -55,9 +57,9 @@ def candidate(weights: Path, wrong: Mapping[str, float], name: str, card: Scorec
     return Candidate(found.models["candidate"], found.scorecards["candidate"], found.problems, found.personas)
 
 
-def _stage(kind: str, name: str, fill: Callable[[Path], Any] = lambda directory: None) -> StageResult:
+def _stage(kind: str, name: str, fill: Callable[[Path], Any] = lambda directory: None, **made: Any) -> StageResult:
     directory = workspace() / kind / name
     directory.mkdir(parents=True)
     fill(directory)
-    reference = finish(directory)
+    reference = finish(directory, **made)
     return StageResult(stage=kind, path=reference.path, digest=reference.digest, mlflow_run_id=f"run-of-{kind}")

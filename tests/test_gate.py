@@ -6,7 +6,7 @@ from scripted import scorecard
 from permix.config import PromotionSettings
 from permix.evaluation.paired import Difference
 from permix.evaluation.scorecard import Estimate, Scorecard
-from permix.gate import coverage, decide
+from permix.gate import OFF, coverage, decide, promotes, with_training
 
 MODEL = scorecard({})
 SETTINGS = PromotionSettings(min_neutral_accuracy=0.5, min_pss=0.6, min_fidelity=0.8, margin=0.05, probability=0.9)
@@ -110,3 +110,19 @@ def test_a_floor_of_zero_asks_nothing_of_a_fidelity_that_was_not_measured_and_sa
 def test_the_summary_names_what_failed() -> None:
     assert decide(card(), None, SETTINGS).summary == "passed: every condition holds"
     assert "PSS 0.100 is under the floor of 0.600." in decide(card(pss=0.1), None, SETTINGS).summary
+
+
+def test_a_training_that_brought_nothing_does_not_pass_and_the_modes_that_promote_it_say_so() -> None:
+    passed = decide(card(), None, SETTINGS)
+    kept = {"kept_step": 0, "kept_why": "step 0 solved most held-out problems of 5 probes"}
+    base = with_training(passed, kept)
+    assert base.summary == (
+        "not passed: Training brought nothing: the policy that was kept is that of step 0, the base model itself "
+        "(step 0 solved most held-out problems of 5 probes)."
+    )
+    assert not promotes(base, "enforce")
+    assert promotes(base, "dry_run")
+    assert promotes(with_training(OFF, kept), "off")
+    assert "Training brought nothing" in with_training(OFF, kept).summary
+    assert with_training(passed, {**kept, "kept_step": 40}) == passed
+    assert with_training(passed, {}) == passed, "a model that no training made, given on purpose"

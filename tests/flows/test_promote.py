@@ -131,6 +131,17 @@ def test_other_modes_promote_what_would_not_pass_and_say_so(mode: str, verdict: 
     assert f"gate ({mode})" in entry.why
 
 
+def test_a_candidate_that_is_its_own_base_model_is_not_promoted_and_the_artifact_says_why(weights: Path) -> None:
+    kept = {"kept_step": 0, "kept_why": "step 0 solved most held-out problems of 5 probes"}
+    promotion = promote(PROFILE, evaluated(weights, ROBUST, "base", **kept))
+    assert (promotion.version, promotion.champion) == ("1", None)
+    report = Artifact.get("promotion")
+    assert report is not None
+    assert "Training brought nothing" in str(report.data)
+    tags = mlflow.MlflowClient().get_model_version(NAME, "1").tags
+    assert (tags["permix.gate"], tags["permix.gate.training"]) == ("not passed", "failed: 0.0000")
+
+
 def test_an_alias_that_was_moved_by_hand_is_written_down_and_the_next_candidate_compared_with_it(weights: Path) -> None:
     for wrong, name in ((SENSITIVE, "sensitive"), (ROBUST, "robust")):
         promote(PROFILE, evaluated(weights, wrong, name))
