@@ -28,6 +28,7 @@ def engine_environment(root: Path, given: Mapping[str, str] | None = None) -> di
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "GX_ANALYTICS_ENABLED": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
         # What scrolls by is Prefect's log: one line for what happens, and none for what a library thinks of it.
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",

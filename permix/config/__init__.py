@@ -7,6 +7,7 @@ valid one.
 
 from permix.config.digest import digest
 from permix.config.evaluation import AdaptiveSettings, EvaluationSettings
+from permix.config.fan_out import FanOutSettings
 from permix.config.judging import Judge, JudgingSettings, LocalJudge, ServerJudge
 from permix.config.model import ModelSettings, OrganismSettings
 from permix.config.personas import (
@@ -39,6 +40,7 @@ __all__ = [
     "Arm",
     "DifficultySettings",
     "EvaluationSettings",
+    "FanOutSettings",
     "FilePersonas",
     "FileProblems",
     "HubPersonas",

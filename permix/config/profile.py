@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from permix.config.evaluation import EvaluationSettings
+from permix.config.fan_out import FanOutSettings
 from permix.config.model import ModelSettings, OrganismSettings
 from permix.config.personas import PersonaSettings
 from permix.config.problems import ProblemSettings
@@ -39,6 +40,8 @@ class Profile(Section):
     """Gate and registry."""
     study: StudySettings = StudySettings()
     """Arms compared over seeds, by `permix study`."""
+    fan_out: FanOutSettings | None = None
+    """A Ray cluster that evaluation and curation are spread over; null: they run in this process."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from permix.config import EvaluationSettings
+from permix.each import Each
 from permix.evaluation.adaptive import Cell, race
 from permix.evaluation.answers import Answer, Task, outcomes, ungradable
 from permix.evaluation.fidelity import measure_fidelity, score_roleplay, score_solving, voice_means
@@ -18,24 +19,27 @@ from permix.evaluation.stability import Outcomes, average_accuracy, measure_stab
 from permix.generation.completion import Completion, Generate, Sampling
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
-from permix.verifier import verify
+from permix.verifier import verify_each
 
 
-def ask(generate: Generate, protocol: Protocol) -> list[Answer]:
-    """Put everything to the model and judge what it says; where the protocol is adaptive, only as far as it has to."""
+def ask(generate: Generate, protocol: Protocol, each: Each = map) -> list[Answer]:
+    """Put everything to the model and judge what it says; where the protocol is adaptive, only as far as it has to.
+
+    With `each`, verdicts may be found elsewhere, several parts at a time.
+    """
     sampling = Sampling(
         protocol.max_tokens, temperature=protocol.temperature, samples=protocol.samples, seed=protocol.seed
     )
     once = replace(sampling, samples=1)
     answers = (
-        ask_adaptively(generate, protocol)
+        ask_adaptively(generate, protocol, each)
         if protocol.adaptive
-        else _asked(generate, "problem", (NEUTRAL, *protocol.personas), protocol, sampling)
+        else _asked(generate, "problem", (NEUTRAL, *protocol.personas), protocol, sampling, each)
     )
-    answers += _asked(generate, "greedy", [NEUTRAL], protocol, replace(once, temperature=0.0))
+    answers += _asked(generate, "greedy", [NEUTRAL], protocol, replace(once, temperature=0.0), each)
     wordings = replace(sampling, samples=protocol.wording_samples)
     if protocol.paraphrases:
-        answers += _asked(generate, "paraphrase", (NEUTRAL, *protocol.paraphrases), protocol, wordings)
+        answers += _asked(generate, "paraphrase", (NEUTRAL, *protocol.paraphrases), protocol, wordings, each)
     # The role-play questions are the organism's, as is the judge: a persona without a known voice is not asked.
     roles = [(persona, question) for persona in protocol.roles for question in protocol.roleplay]
     replies = generate([chat(persona, question) for persona, question in roles], once)
@@ -46,7 +50,7 @@ def ask(generate: Generate, protocol: Protocol) -> list[Answer]:
     return answers
 
 
-def ask_adaptively(generate: Generate, protocol: Protocol) -> list[Answer]:
+def ask_adaptively(generate: Generate, protocol: Protocol, each: Each = map) -> list[Answer]:
     """The sampled problems only, as far as the protocol's rule asks them (`permix.evaluation.adaptive`).
 
     Every answer is one that the even design would have given. At temperature 0 all samples are alike, so there is one.
@@ -67,7 +71,7 @@ def ask_adaptively(generate: Generate, protocol: Protocol) -> list[Answer]:
             asked = [(under[cells[place][0]], problems[cells[place][1]]) for place in places]
             sampling = Sampling(protocol.max_tokens, protocol.temperature, first=number, seed=protocol.seed)
             written = generate([chat(persona, problem.question) for persona, problem in asked], sampling)
-            judged = _problem_answers("problem", asked, written, number)
+            judged = _problem_answers("problem", asked, written, each, number)
             for place, answer in zip(places, judged, strict=True):
                 found[place] = np.nan if answer.verdict == "ungradable" else answer.verdict == "correct"
             answers.extend(judged)
@@ -127,18 +131,19 @@ def make_scorecard(
 
 
 def _asked(
-    generate: Generate, task: Task, under: Sequence[Persona], protocol: Protocol, sampling: Sampling
+    generate: Generate, task: Task, under: Sequence[Persona], protocol: Protocol, sampling: Sampling, each: Each
 ) -> list[Answer]:
     """Every problem under each of some system prompts."""
     asked = [(persona, problem) for persona in under for problem in protocol.problems]
     written = generate([chat(persona, problem.question) for persona, problem in asked], sampling)
-    return _problem_answers(task, asked, written)
+    return _problem_answers(task, asked, written, each)
 
 
 def _problem_answers(
     task: Task,
     asked: Sequence[tuple[Persona, Problem]],
     completions: Sequence[Sequence[Completion]],
+    each: Each,
     first: int = 0,
 ) -> list[Answer]:
     """Judged; `first` is the number of the first sample."""
@@ -147,7 +152,7 @@ def _problem_answers(
         for (persona, problem), drawn in zip(asked, completions, strict=True)
         for sample, completion in enumerate(drawn, start=first)
     ]
-    verdicts = verify([row[3].text for row in rows], [row[1].gold for row in rows])
+    verdicts = verify_each([row[3].text for row in rows], [row[1].gold for row in rows], each)
     return [
         replace(
             _answer(

@@ -10,9 +10,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from permix.config import digest
+from permix.each import Each
 from permix.generation.completion import Chat, Completion, Generate, Sampling
 from permix.generation.order import reading_order
 
@@ -20,6 +23,7 @@ COMPLETIONS = "completions.sqlite"
 
 Run = tuple[int, int]
 """Samples in a row: number of the first, how many."""
+Request = tuple[Sequence[Chat], Sampling]
 
 
 def cached(
@@ -29,6 +33,7 @@ def cached(
     template: str,
     together: int = 512,
     report: Callable[[int, int], None] = lambda done, total: None,
+    each: Each = map,
 ) -> Generate:
     """`generate`, but what is in the file is not generated again, and what is generated is kept there.
 
@@ -39,6 +44,8 @@ def cached(
     About `together` completions are asked for at a time and kept when all are there: so much is lost when the process
     is killed, or when one of them fails. `report` hears (done, total) completions, found ones at once. Several
     processes may share a file. Raises ValueError where the file is no such cache.
+
+    With `each` the portions may be generated elsewhere, several at a time; they are cut, and kept, in the same way.
     """
 
     def complete(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
@@ -48,9 +55,13 @@ def cached(
             missing = _missing(store, prompts, keys, sampling)
             done = total - sum(count * len(waiting) for (_, count), waiting in missing.items())
             report(done, total)
-            for (first, count), rows in _portions(missing, prompts, together):
-                part = Sampling(**{**vars(sampling), "first": first, "samples": count})
-                written = generate([prompts[row] for row in rows], part)
+            portions = list(_portions(missing, prompts, together))
+            requests = (
+                ([prompts[row] for row in rows], replace(sampling, first=first, samples=count))
+                for (first, count), rows in portions
+            )
+            written_each = each(partial(_answer, generate), requests)
+            for ((first, count), rows), written in zip(portions, written_each, strict=True):
                 offset = first - sampling.first
                 _keep(store, [keys[row][offset : offset + count] for row in rows], written)
                 done += count * len(rows)
@@ -58,6 +69,10 @@ def cached(
             return [[_read(store, key) for key in samples] for samples in keys]
 
     return complete
+
+
+def _answer(generate: Generate, request: Request) -> list[list[Completion]]:
+    return generate(*request)
 
 
 def _keys(prompt: Chat, sampling: Sampling, model: str, template: str) -> list[str]:

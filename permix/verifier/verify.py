@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from permix.each import Each
 from permix.verifier import workers
 from permix.verifier.compare import NeedsAlgebraError
 from permix.verifier.extract import gold_text, last_box
 from permix.verifier.settle import MAX_CHARS, ask_worker, read_gold, settle
 from permix.verifier.verdict import Ruling, Verdict
 
+PART = 2048
+"""Completions judged in one go, where they are judged in parts."""
 _REMEMBERED = 65_536
 
 _NO_ANSWER = Ruling("incorrect", "no answer")
@@ -28,6 +31,17 @@ def verify(completions: Sequence[str], golds: Sequence[str]) -> list[Verdict]:
     unruled = [(gold, answer) for (gold, answer), ruling in rulings.items() if ruling is None and answer is not None]
     rulings |= _ask(unruled)
     return [_verdict(answer, rulings[gold, answer]) for gold, answer in pairs]
+
+
+def verify_each(completions: Sequence[str], golds: Sequence[str], each: Each = map) -> list[Verdict]:
+    """As `verify`, in parts that may be judged elsewhere."""
+    pairs = list(zip(completions, golds, strict=True))
+    parts = (pairs[start : start + PART] for start in range(0, len(pairs), PART))
+    return [verdict for verdicts in each(_verify_part, parts) for verdict in verdicts]
+
+
+def _verify_part(pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+    return verify([completion for completion, _ in pairs], [gold for _, gold in pairs])
 
 
 def gold_reason(gold: str) -> str:
