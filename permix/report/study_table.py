@@ -22,6 +22,8 @@ def study_markdown(found: Study) -> str:
     parts = [
         f"Profile {found.profile}, {found.confidence:.0%} intervals over seeds (Student's t). Made by "
         f"`{found.command}` at commit {found.commit[:12]}.",
+        "## Findings",
+        findings_table(found),
         "## Arms",
         arms_table(found.arms),
         "## Paired differences",
@@ -32,6 +34,19 @@ def study_markdown(found: Study) -> str:
     if found.ablation_arms:
         parts += ["## Ablations", arms_table(found.ablation_arms), differences_table(found.ablation_comparisons)]
     return "\n\n".join(parts) + "\n"
+
+
+def findings_table(found: Study) -> str:
+    """One line a finding: what was claimed, what was measured, and whether it holds."""
+    lines = [
+        ["finding", "holds", "difference", "interval", "relative", "needed"],
+        ["---", "---", "---:", "---:", "---:", "---"],
+    ]
+    for finding in found.findings:
+        measured = found.comparisons[finding.comparison]
+        holds = "yes" if finding.holds else "**no**"
+        lines.append([finding.claim, holds, *_difference(measured), finding.needed])
+    return markdown_table(lines)
 
 
 def arms_table(arms: Mapping[str, Mapping[str, Spread]]) -> str:
@@ -47,9 +62,9 @@ def differences_table(comparisons: Mapping[str, SeedDifference]) -> str:
     """One line a comparison: difference, interval, and the difference as a share of the reference."""
     lines = [["comparison", "difference", "interval", "relative"], ["---", "---:", "---:", "---:"]]
     for name, given in comparisons.items():
-        relative = "" if given.relative is None else f"{given.relative:+.1%}"
+        difference, *rest = _difference(given)
         sure = "**" if given.low > 0 or given.high < 0 else ""
-        lines.append([name, f"{sure}{given.difference:+.3f}{sure}", f"{given.low:+.3f} to {given.high:+.3f}", relative])
+        lines.append([name, f"{sure}{difference}{sure}", *rest])
     return f"{markdown_table(lines)}\n\nIn bold: the interval excludes zero."
 
 
@@ -60,6 +75,12 @@ def drift_table(arms: Mapping[str, Mapping[str, Spread]]) -> str:
     for name, contexts in arms.items():
         lines.append([name.replace("_", " "), *(_spread(contexts.get(context)) for context in asked)])
     return f"{markdown_table(lines)}\n\nKL from the base in nats a token, on what each model itself writes."
+
+
+def _difference(given: SeedDifference) -> list[str]:
+    """Difference, interval and relative difference in words."""
+    relative = "" if given.relative is None else f"{given.relative:+.1%}"
+    return [f"{given.difference:+.3f}", f"{given.low:+.3f} to {given.high:+.3f}", relative]
 
 
 def _spread(spread: Spread | None) -> str:

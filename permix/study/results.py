@@ -14,6 +14,7 @@ from permix.evaluation.scorecard import Scorecard
 from permix.evaluation.value import Value
 from permix.study.cells import BASE, Cell, Part
 from permix.study.compare import FIGURES, SeedDifference, compare_seeds, figures, seed_interval
+from permix.study.findings import Finding, findings
 
 STUDY = "study.json"
 NEUTRAL_PROBLEMS = "problems, neutral"
@@ -92,6 +93,8 @@ class Study(Value):
     """By arm and figure."""
     comparisons: dict[str, SeedDifference]
     """`<arm>_vs_<reference>_<figure>`; differences are paired by seed."""
+    findings: tuple[Finding, ...] = ()
+    """What the study was asked, and the answers."""
     drift: dict[str, dict[str, Spread]] = Field(default_factory=dict)
     """By arm and what was asked: KL from the base in nats a token."""
     ablations: tuple[Entry, ...] = ()
@@ -128,6 +131,7 @@ def study(settings: StudySettings, measured: Sequence[Measured], profile: str, c
         arms=_spreads(arms, FIGURES),
         drift=_spreads({name: seeds for name, seeds in drifts.items() if name != BASE}, CONTEXTS),
         comparisons=comparisons,
+        findings=findings(comparisons),
         ablations=_entries(measured, "ablations"),
         ablation_arms=_spreads(ablations, FIGURES),
         ablation_comparisons={
