@@ -20,6 +20,7 @@ from permix.evaluation.scorecard import read_scorecard
 from permix.personas import load_personas
 from permix.reference import finish
 from permix.report.study_figures import study_figures
+from permix.report.study_page import STUDY_REPORT, study_page
 from permix.report.study_table import study_markdown
 from permix.study.cells import BASE, Cell
 from permix.study.drift import measure_drift
@@ -108,15 +109,17 @@ def share_cores(jobs: int) -> None:
 
 @task(name="report study")
 def report_study(found: Study, curves: Sequence[tuple[str, int, Path]], directory: Path) -> None:
-    """study.json, its tables and its figures into the directory, the active MLflow run and Prefect's artifacts.
+    """study.json, its tables, figures and page into the directory, the active MLflow run and Prefect's artifacts.
 
     `curves` are the trainings: arm, seed and the file of their progress.
     """
     write_study(found, directory)
     markdown = study_markdown(found)
     (directory / TABLES).write_text(markdown, encoding="utf-8")
-    for name, figure in study_figures(found, curves).items():
+    figures = study_figures(found, curves)
+    for name, figure in figures.items():
         figure.savefig(directory / f"{name}.png", dpi=130)
+    (directory / STUDY_REPORT).write_text(study_page(found, figures), encoding="utf-8")
     mlflow.log_artifacts(str(directory), "study")
     mlflow.log_metrics({name: difference.difference for name, difference in found.comparisons.items()})
     create_markdown_artifact(markdown, key="study", description=f"The study on profile {found.profile}")

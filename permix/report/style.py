@@ -5,7 +5,11 @@ Figures are made without pyplot, whose global state is not safe in the threads t
 
 from __future__ import annotations
 
+import base64
+import io
+
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from permix.evaluation.scorecard import Estimate
 
@@ -60,3 +64,10 @@ def kind_colour(kind: str) -> str:
 def model_colour(index: int) -> str:
     """The colour of the model with this place in the picture."""
     return MODEL_COLOURS[index % len(MODEL_COLOURS)]
+
+
+def data_url(figure: Figure, dpi: int = 130) -> str:
+    """The picture itself (PNG) as a URL, for pages and artifacts that nothing serves files to."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -37,7 +37,7 @@ def test_a_study_and_a_second_one_that_computes_nothing(tmp_path: Path) -> None:
     assert all(nats > 0 for entry in found.seeds for nats in entry.drift.values())
     assert {entry.arm for entry in found.ablations} == {"permix_per_prompt", "no_kl"}
     assert {point.arm for point in found.map} == {"rlvr", "permix_per_prompt"}
-    for figure in ("plane.png", "map.png", "drift.png", "curves.png", "study.md"):
+    for figure in ("plane.png", "map.png", "drift.png", "curves.png", "study.md", "study.html"):
         assert (directory / figure).stat().st_size > 500
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
     cells = [run for run in runs if "permix.study.arm" in run.data.tags]  # type: ignore[union-attr]
