@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent.parent
 INFRA = ROOT / "infra"
 BIN = Path(sys.executable).parent
-MANIFESTS = sorted(path for path in (INFRA / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml")
+MANIFESTS = sorted(path for path in (INFRA / "kubernetes").rglob("*.yaml") if path.name != "kustomization.yaml")
 POOLS = sorted((INFRA / "pools").glob("*.json"))
 LOOPBACK = "${PERMIX_BIND:-127.0.0.1}:"
 
@@ -59,8 +59,12 @@ def test_every_kubernetes_object_is_what_its_schema_asks_for() -> None:
 
 
 def test_kustomize_lists_every_manifest() -> None:
-    listed = yaml.safe_load((INFRA / "kubernetes" / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
-    assert sorted(listed) == [path.name for path in MANIFESTS]
+    listed = [
+        file.parent / name
+        for file in (INFRA / "kubernetes").rglob("kustomization.yaml")
+        for name in yaml.safe_load(file.read_text(encoding="utf-8"))["resources"]
+    ]
+    assert sorted(listed) == MANIFESTS
 
 
 def test_containers_run_without_rights_and_with_limits() -> None:
