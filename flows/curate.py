@@ -31,7 +31,7 @@ class Curated:
 def curate(profile: Profile = Profile()) -> Curated:  # noqa: B008 - frozen, and the UI shows its defaults as a form
     """Problems and personas of the profile into versioned Parquet, checked by Great Expectations."""
     with tracked_flow(profile):
-        problems = run_stage(curate_problems, profile.problems, profile.model.base)
+        problems = run_stage(curate_problems, profile.problems, profile.model.base, profile.fan_out)
         personas = run_stage(curate_personas, profile.personas, profile.model.base)
         if profile.problems.difficulty is not None:
             # Here because they import torch (250 MB), which nothing else in this flow needs.

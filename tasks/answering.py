@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import mlflow
 from prefect import get_run_logger
@@ -16,6 +18,7 @@ from permix.evaluation.protocol import Protocol
 from permix.generation import Chat, Completion, Generate, Sampling
 from permix.generation.cache import COMPLETIONS, cached
 from permix.workspace import workspace
+from tasks.fan_out import HERE, FanOut
 from tasks.given import checkpoint, served
 from tasks.progress import progress_shown
 from tasks.stage import StageResult, code_digest
@@ -34,8 +37,11 @@ class Running:
     """Whether it speaks the organism's language, which is all that the organism's judge of voices can hear."""
 
 
-def run_model(policy: StageResult, settings: EvaluationSettings) -> Running:
-    """Load the model, or turn to its server. Raises ValueError where it is no model that can be asked."""
+def run_model(policy: StageResult, settings: EvaluationSettings, fan_out: FanOut = HERE) -> Running:
+    """Load the model, or turn to its server, or to a cluster. Raises ValueError where it is no model to be asked.
+
+    What is served stays with its server, which has its own way to do several things at a time.
+    """
     if (known := served(policy)) is not None:
         from permix.generation import server
 
@@ -53,6 +59,8 @@ def run_model(policy: StageResult, settings: EvaluationSettings) -> Running:
 
         return Running(asked, digest(policy.digest, code_digest("generation")), "", organism=False)
     # With these comes torch, which a flow that only reuses results never needs.
+    if fan_out is not HERE:
+        return _on_a_cluster(policy, settings, fan_out)
     if settings.backend == "vllm":
         return _in_vllm(policy)
     from permix.generation.local import complete, load
@@ -65,10 +73,32 @@ def run_model(policy: StageResult, settings: EvaluationSettings) -> Running:
 
     return Running(
         written,
-        # Besides the weights, a completion follows from the code that draws it and from how its numbers are rounded.
-        digest([policy.digest, code_digest("generation"), loaded.model.device.type, str(loaded.model.dtype)]),
+        _drawn_by(policy, loaded.model.device.type, str(loaded.model.dtype)),
         str(loaded.tokenizer.chat_template),
         organism=loaded.tokenizer.get_vocab() == build_tokenizer().get_vocab(),
+    )
+
+
+def _drawn_by(policy: StageResult, *runs_as: str) -> str:
+    """Besides the weights, a completion follows from the code that draws it and from how its numbers are rounded."""
+    return digest([policy.digest, code_digest("generation"), *runs_as])
+
+
+def _on_a_cluster(policy: StageResult, settings: EvaluationSettings, fan_out: FanOut) -> Running:
+    """The model as workers load it. One of them says what it is, since this machine may be another."""
+    import torch
+
+    from permix.generation.shard import Place, complete_there, describe
+    from permix.organism.tokenizer import build_tokenizer
+
+    directory = str(checkpoint(policy))
+    place = Place(directory, policy.digest, settings.backend, settings.batch_size, torch.get_num_threads())
+    (described,) = fan_out.generate_each(describe, [place])
+    return Running(
+        partial(complete_there, place),
+        _drawn_by(policy, *described.runs_as),
+        described.template,
+        organism=described.vocabulary == build_tokenizer().get_vocab(),
     )
 
 
@@ -83,23 +113,29 @@ def _in_vllm(policy: StageResult) -> Running:
 
     return Running(
         written,
-        digest([policy.digest, code_digest("generation"), "vllm"]),
+        _drawn_by(policy, "vllm"),
         str(engine.tokenizer.chat_template),
         organism=engine.tokenizer.get_vocab() == build_tokenizer().get_vocab(),
     )
 
 
-def ask_model(model: Running, protocol: Protocol, settings: EvaluationSettings, label: str) -> list[Answer]:
+def ask_model(
+    model: Running, protocol: Protocol, settings: EvaluationSettings, label: str, fan_out: FanOut = HERE
+) -> list[Answer]:
     """The model's answers; shows how far they are. What an earlier run of the workspace generated is taken up."""
     started = time.monotonic()
     done = 0
     generated = 0
     with progress_shown(f"evaluate-{label}", f"{label} under every persona", "completions") as show:
 
-        def generate(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
-            nonlocal generated
-            generated += len(prompts) * sampling.samples
-            return model.generate(prompts, sampling)
+        def counted(function: Callable[[Any], Any], requests: Iterable[Any]) -> Iterable[Any]:
+            def passing() -> Iterator[Any]:
+                nonlocal generated
+                for prompts, sampling in requests:
+                    generated += len(prompts) * sampling.samples
+                    yield prompts, sampling
+
+            return fan_out.generate_each(function, passing())
 
         def remembered(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
             nonlocal done
@@ -111,11 +147,11 @@ def ask_model(model: Running, protocol: Protocol, settings: EvaluationSettings, 
                 show(done, protocol.completions, f"{done / (time.monotonic() - started):.0f} a second")
 
             kept = workspace() / "completions" / COMPLETIONS
-            return cached(generate, kept, model.drawn_by, model.template, settings.batch_size, report)(
+            return cached(model.generate, kept, model.drawn_by, model.template, settings.batch_size, report, counted)(
                 prompts, sampling
             )
 
-        answers = ask(remembered, protocol)
+        answers = ask(remembered, protocol, fan_out.each)
         if done < protocol.completions:
             # An adaptive evaluation stops when it knows enough.
             show(done, done, "enough")

@@ -13,7 +13,15 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import TaskRunContext
 
-from permix.config import LibraryPersonas, PersonaSettings, PersonaSource, ProblemSettings, ProblemSource, digest
+from permix.config import (
+    FanOutSettings,
+    LibraryPersonas,
+    PersonaSettings,
+    PersonaSource,
+    ProblemSettings,
+    ProblemSource,
+    digest,
+)
 from permix.curation.changes import KINDS, changes_markdown, compare, previous_version
 from permix.curation.draft import Draft, draft
 from permix.curation.markers import Markers, model_markers, tokenizer_file
@@ -34,6 +42,7 @@ from permix.problems.store import write_problems
 from permix.reference import Reference
 from permix.workspace import workspace
 from tasks.dataset_input import log_dataset
+from tasks.fan_out import fanned_out
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
 from tasks.tracking import tracked_stage
 
@@ -55,15 +64,18 @@ def _personas_key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
 
 
 @task(name="curate problems", cache_key_fn=_problems_key, **STAGE_OPTIONS)
-def curate_problems(settings: ProblemSettings, base: str) -> StageResult:
+def curate_problems(settings: ProblemSettings, base: str, fan_out: FanOutSettings | None = None) -> StageResult:
     """Problems of all sources into `problems/<digest12>` of the workspace; `base` is the profile's model.base.
+
+    `fan_out` says where the work is done, and is no part of the key.
 
     Raises SourceError where a source is at fault, and TooManyRejectedError where too much of one was rejected.
     """
     with tracked_stage("curate_problems") as run_id, draft(workspace() / "problems", problem_store.COLUMNS) as written:
         markers, count_tokens = _model_text(base)
-        rows = sort_problems(read_problems(settings.sources), settings, markers, count_tokens)
-        write_problems(written, rows, settings.near_duplicate)
+        with fanned_out(fan_out, "curate problems") as cluster:
+            rows = sort_problems(read_problems(settings.sources), settings, markers, count_tokens, cluster.each)
+            write_problems(written, rows, settings.near_duplicate)
         reference = _finish(
             "problems",
             written,

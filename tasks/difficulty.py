@@ -23,10 +23,11 @@ from permix.problems.difficulty import NothingInBandError, out_of_band, pass_rat
 from permix.problems.store import COLUMNS
 from permix.reference import facts
 from permix.training.prompt import prompt
-from permix.verifier import verify
+from permix.verifier import verify_each
 from permix.workspace import workspace
 from tasks.answering import run_model
 from tasks.dataset_input import log_dataset
+from tasks.fan_out import fanned_out
 from tasks.progress import progress_shown
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
 from tasks.tracking import tracked_stage
@@ -116,8 +117,11 @@ def _solved(profile: Profile, base: StageResult, problems: Sequence[Problem]) ->
     assert settings is not None
     drawn = _drawn(profile)
     sampling = Sampling(drawn["max_tokens"], drawn["temperature"], samples=settings.samples, seed=drawn["seed"])
-    model = run_model(base, profile.evaluation)
-    with progress_shown("difficulty", "The base model tries the training problems", "completions") as show:
+    with (
+        progress_shown("difficulty", "The base model tries the training problems", "completions") as show,
+        fanned_out(profile.fan_out, "difficulty") as fan_out,
+    ):
+        model = run_model(base, profile.evaluation, fan_out)
         ask = cached(
             model.generate,
             workspace() / "completions" / COMPLETIONS,
@@ -125,9 +129,10 @@ def _solved(profile: Profile, base: StageResult, problems: Sequence[Problem]) ->
             model.template,
             profile.evaluation.batch_size,
             lambda done, of: show(done, of, "written"),
+            fan_out.generate_each,
         )
         completions = ask([prompt(problem, NEUTRAL) for problem in problems], sampling)
-    golds = [problem.gold for problem in problems for _ in range(settings.samples)]
-    verdicts = verify([sample.text for samples in completions for sample in samples], golds)
+        golds = [problem.gold for problem in problems for _ in range(settings.samples)]
+        verdicts = verify_each([sample.text for samples in completions for sample in samples], golds, fan_out.each)
     right = [verdict.verdict == "correct" for verdict in verdicts]
     return [sum(right[start : start + settings.samples]) for start in range(0, len(right), settings.samples)]

@@ -37,6 +37,7 @@ from permix.report.table import comparison_markdown, interval
 from permix.workspace import workspace
 from tasks.answering import ask_model, run_model
 from tasks.artifact_link import artifact_link
+from tasks.fan_out import fanned_out
 from tasks.given import where
 from tasks.judging import asked, judge_policy, judging_key, read_figures
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest, run_stage
@@ -87,8 +88,9 @@ def evaluate_policy(
             profile.evaluation,
             profile.seed,
         )
-        model = run_model(policy, profile.evaluation)
-        answers = ask_model(model, protocol, profile.evaluation, label)
+        with fanned_out(profile.fan_out, f"evaluate {label}") as fan_out:
+            model = run_model(policy, profile.evaluation, fan_out)
+            answers = ask_model(model, protocol, profile.evaluation, label, fan_out)
         if not model.organism:
             answers = [replace(answer, voice=None) for answer in answers]
         scorecard = make_scorecard(answers, protocol, profile.evaluation, model=policy.digest)

@@ -17,6 +17,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from permix.config import Profile
 from permix.workspace import workspace
+from tasks.fan_out import check_installed
 
 FLOW_RUN_TAG = "prefect.flow_run_id"
 
@@ -26,7 +27,9 @@ def tracked_flow(profile: Profile) -> Iterator[str]:
     """The MLflow run of this flow run; yields its id.
 
     The outermost flow starts it (or, after a retry or a suspension, takes up the one it had); a subflow gets the same.
+    Raises ValueError, before any work, where the profile asks for what is not installed.
     """
+    check_installed(profile.fan_out)
     if (active := mlflow.active_run()) is not None:
         yield active.info.run_id
         return

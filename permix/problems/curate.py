@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
+from itertools import islice, tee
 
 from permix.config import ProblemSettings
 from permix.curation.markers import Markers
 from permix.curation.rejects import Reject
 from permix.curation.text import normalised
 from permix.curation.tokens import CountTokens
+from permix.each import Each
 from permix.problems.golds import gold_faults, same_gold
 from permix.problems.overlap import OverlapIndex
 from permix.problems.schema import Problem
@@ -30,6 +32,7 @@ def curate_problems(
     settings: ProblemSettings,
     markers: Markers | None = None,
     count_tokens: CountTokens | None = None,
+    each: Each = map,
 ) -> Iterator[Problem | Reject]:
     """Each row, kept as it is or as a Reject; rows that were rejected in reading stay so. Order of rows is kept.
 
@@ -39,33 +42,37 @@ def curate_problems(
     and `duplicate` (of the same split), `duplicate id`.
 
     Eval problems decide which training problems may stay, so they come first; raises ValueError where one does not.
+
+    With `each`, what is wrong with rows by themselves (up to `solution disagrees`) may be found elsewhere, several
+    batches at a time; what takes the rows before them is found here.
     """
-    markers = markers or Markers()
-    stream = iter(rows)
+    batches, same_batches = tee(_batches(rows))
+    faults_each = each(partial(_faults, settings, markers or Markers(), count_tokens), batches)
     seen = _Seen(OverlapIndex(settings.overlap_ngram))
-    while batch := list(islice(stream, BATCH)):
-        rejects = _faults(batch, settings, markers, count_tokens)
-        for row in batch:
+    for batch, faults in zip(same_batches, faults_each, strict=True):
+        for row, fault in zip(batch, faults, strict=True):
             if isinstance(row, Reject):
                 yield row
             else:
-                yield rejects.get(id(row)) or seen.clash(row) or row
+                yield _reject(row, *fault) if fault else seen.clash(row) or row
+
+
+def _batches(rows: Iterable[Problem | Reject]) -> Iterator[list[Problem | Reject]]:
+    stream = iter(rows)
+    while batch := list(islice(stream, BATCH)):
+        yield batch
 
 
 def _faults(
-    batch: Sequence[Problem | Reject], settings: ProblemSettings, markers: Markers, count_tokens: CountTokens | None
-) -> dict[int, Reject]:
-    """What is wrong with problems by themselves, by Python's id of each."""
+    settings: ProblemSettings, markers: Markers, count_tokens: CountTokens | None, batch: Sequence[Problem | Reject]
+) -> list[tuple[str, str] | None]:
+    """Reason and detail of what is wrong with each row by itself; None where nothing is."""
     problems = [row for row in batch if isinstance(row, Problem)]
     lengths = count_tokens([problem.question for problem in problems]) if count_tokens else [0] * len(problems)
     faults = [_fault(problem, length, settings, markers) for problem, length in zip(problems, lengths, strict=True)]
-    fit = [problem for problem, fault in zip(problems, faults, strict=True) if fault is None]
-    golds = dict(zip(map(id, fit), gold_faults(fit), strict=True))
-    return {
-        id(problem): _reject(problem, *found)
-        for problem, fault in zip(problems, faults, strict=True)
-        if (found := fault or golds[id(problem)])
-    }
+    golds = iter(gold_faults([problem for problem, fault in zip(problems, faults, strict=True) if fault is None]))
+    found = iter([fault or next(golds) for fault in faults])
+    return [next(found) if isinstance(row, Problem) else None for row in batch]
 
 
 def _fault(problem: Problem, tokens: int, settings: ProblemSettings, markers: Markers) -> tuple[str, str] | None:

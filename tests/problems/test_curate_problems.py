@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from scattered import scattered
 
 from permix.config import OrganismProblems, ProblemSettings, load_profile
 from permix.curation.draft import draft
+from permix.curation.markers import Markers
 from permix.curation.rejects import Curation, Reject
 from permix.curation.store import load_rejects
-from permix.problems import Problem, load_problems
+from permix.curation.tokens import token_counter
+from permix.problems import Problem, curate, load_problems
 from permix.problems.curate import curate_problems
 from permix.problems.sources import read_problems
 from permix.problems.store import COLUMNS, write_problems
@@ -126,3 +129,13 @@ def test_length_counts_in_the_models_own_tokens() -> None:
     assert kept == rows[0]
     assert isinstance(rejected, Reject)
     assert (rejected.reason, rejected.detail) == ("too long", "15 of the model's tokens; at most 14")
+
+
+def test_batches_that_are_looked_at_elsewhere_get_the_same_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    settings = load_profile(str(CASES / "bad.yaml")).problems
+    rows = list(read_problems(settings.sources))
+    count_tokens = token_counter("organism")
+    one = list(curate_problems(rows, settings, Markers(), count_tokens))
+    monkeypatch.setattr(curate, "BATCH", 3)
+    assert list(curate_problems(rows, settings, Markers(), count_tokens, scattered)) == one

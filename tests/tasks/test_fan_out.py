@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+from prefect.utilities.callables import get_call_parameters
+from pydantic import ValidationError
+
+from permix.config import FanOutSettings, Profile
+from tasks.curation import curate_problems
+from tasks.evaluation import evaluation_key
+from tasks.fan_out import HERE, fanned_out
+from tasks.stage import StageResult
+
+
+def test_without_a_cluster_the_work_is_done_here() -> None:
+    with fanned_out(Profile().fan_out, "stage") as fan_out:
+        assert fan_out is HERE
+        assert list(fan_out.each(str, [1, 2])) == ["1", "2"]
+
+
+@pytest.mark.skipif(find_spec("prefect_ray") is not None, reason="Ray is installed")
+def test_a_profile_that_asks_for_ray_is_told_how_to_install_it() -> None:
+    with pytest.raises(ValueError, match=r"fan_out needs Ray.*pip install"), fanned_out(FanOutSettings(), "stage"):
+        pass
+
+
+def test_where_the_work_is_done_is_no_part_of_a_stages_key() -> None:
+    here, spread = Profile(), Profile(fan_out=FanOutSettings(shards=7))
+    result = StageResult(stage="s", path="/", digest="digest", mlflow_run_id="")
+    assert evaluation_key(here, result, result, result) == evaluation_key(spread, result, result, result)
+    keys = set()
+    for profile in (here, spread):
+        arguments = get_call_parameters(curate_problems.fn, (profile.problems, "organism", profile.fan_out), {})
+        assert curate_problems.cache_key_fn is not None
+        keys.add(curate_problems.cache_key_fn(None, arguments))  # type: ignore[arg-type]
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("address", ["auto", "", "127.0.0.1", "http://127.0.0.1:8265", "ray://head", "head:10001/x"])
+def test_an_address_that_is_none_fails_before_any_work(address: str) -> None:
+    with pytest.raises(ValidationError, match="address"):
+        FanOutSettings(address=address)
+
+
+@pytest.mark.parametrize("address", ["local", "10.0.0.7:6379", "ray://ray-head:10001"])
+def test_addresses(address: str) -> None:
+    assert FanOutSettings(address=address).address == address
