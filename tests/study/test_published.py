@@ -1,0 +1,45 @@
+"""What docs/results/study.json says of the arms follows from the scorecards in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from permix.config import Profile, with_overrides
+from permix.report.study_figures import study_figures
+from permix.report.study_page import study_page
+from permix.report.study_table import study_markdown
+from permix.study.cells import BASE, Cell
+from permix.study.results import Entry, Measured, Study, read_study, study
+
+PUBLISHED = Path(__file__).parents[2] / "docs" / "results" / "study.json"
+PROFILE = Profile()
+
+
+def measured(entry: Entry) -> Measured:
+    changes = {} if entry.arm == BASE else PROFILE.study.arms[entry.arm]
+    cell = Cell("arms", entry.arm, entry.seed, with_overrides(PROFILE, {"seed": entry.seed, **changes}))
+    return Measured(cell, entry.scorecard, entry.directory, entry.drift)
+
+
+def test_the_comparisons_follow_from_the_seeds() -> None:
+    found = read_study(PUBLISHED)
+    again = study(PROFILE.study, [measured(entry) for entry in found.seeds], "study", found.commit, found.command)
+    assert again.comparisons == found.comparisons
+    assert again.findings == found.findings
+    assert again.drift == found.drift
+    assert {(entry.arm, entry.seed) for entry in found.seeds} == {
+        (arm, seed) for arm in (BASE, *PROFILE.study.arms) for seed in PROFILE.study.seeds
+    }
+    assert len({entry.scorecard.protocol for entry in found.seeds if entry.seed == 1}) == 1, "not asked the same"
+
+
+def test_the_page_and_the_tables_say_what_was_found() -> None:
+    found = read_study(PUBLISHED)
+    html, markdown = study_page(found, study_figures(found, [])), study_markdown(found)
+    for finding in found.findings:
+        assert finding.claim.replace("'", "&#39;") in html
+        assert f"| {finding.claim} | {'yes' if finding.holds else '**no**'} |" in markdown
+    assert html.count("data:image/png;base64,") == 2 + bool(found.map)
+    assert "http://" not in html
+    assert "https://" not in html
+    assert Study.model_validate_json(found.model_dump_json()) == found
