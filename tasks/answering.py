@@ -12,6 +12,7 @@ import mlflow
 from prefect import get_run_logger
 
 from permix.config import EvaluationSettings, digest
+from permix.each import Each
 from permix.evaluation.answers import Answer
 from permix.evaluation.evaluate import ask
 from permix.evaluation.protocol import Protocol
@@ -35,6 +36,8 @@ class Running:
     """Its chat template; empty where a server applies its own."""
     organism: bool
     """Whether it speaks the organism's language, which is all that the organism's judge of voices can hear."""
+    each: Each = map
+    """How several portions are had of it: one after the other, or on a cluster."""
 
 
 def run_model(policy: StageResult, settings: EvaluationSettings, fan_out: FanOut = HERE) -> Running:
@@ -99,6 +102,7 @@ def _on_a_cluster(policy: StageResult, settings: EvaluationSettings, fan_out: Fa
         _drawn_by(policy, *described.runs_as),
         described.template,
         organism=described.vocabulary == build_tokenizer().get_vocab(),
+        each=fan_out.generate_each,
     )
 
 
@@ -135,7 +139,7 @@ def ask_model(
                     generated += len(prompts) * sampling.samples
                     yield prompts, sampling
 
-            return fan_out.generate_each(function, passing())
+            return model.each(function, passing())
 
         def remembered(prompts: Sequence[Chat], sampling: Sampling) -> list[list[Completion]]:
             nonlocal done

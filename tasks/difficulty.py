@@ -129,7 +129,7 @@ def _solved(profile: Profile, base: StageResult, problems: Sequence[Problem]) ->
             model.template,
             profile.evaluation.batch_size,
             lambda done, of: show(done, of, "written"),
-            fan_out.generate_each,
+            model.each,
         )
         completions = ask([prompt(problem, NEUTRAL) for problem in problems], sampling)
         golds = [problem.gold for problem in problems for _ in range(settings.samples)]
