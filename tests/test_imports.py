@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "mlflow", "prefect", "transformers", "trl", "datasets", "pandas", "great_expectations", "sympy")
 FORBIDDEN = {
-    "permix": {"tasks", "flows", "prefect", "mlflow", "great_expectations"},
+    "permix": {"tasks", "flows", "prefect", "mlflow", "great_expectations", "ray", "prefect_ray"},
     "tasks": {"flows"},
 }
 
