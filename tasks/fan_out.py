@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import tempfile
 import threading
 from collections import deque
@@ -58,9 +59,8 @@ def check_installed(settings: FanOutSettings | None) -> None:
     """Raises ValueError where the profile asks for Ray and it is not installed."""
     if settings is not None and find_spec("prefect_ray") is None:
         raise ValueError(
-            "the profile's fan_out needs Ray, which is not installed: pip install 'permix[ray]' --constraint "
-            "constraints.txt (in a checkout: pip install -e '.[ray]' --constraint constraints.txt), or set fan_out to "
-            "null"
+            "the profile's fan_out needs Ray, which is not installed: pip install -e '.[ray]' --constraint "
+            "constraints.txt (in permix's directory), or set fan_out to null"
         )
 
 
@@ -112,8 +112,12 @@ def _connected(address: str, options: dict[str, Any]) -> Iterator[Any]:
     runner: Any = RayTaskRunner(address=address, init_kwargs=options)
     with ExitStack() as stack:
         try:
+            if address != LOCAL:
+                # Ray itself asks for minutes where nobody answers.
+                host, port = address.removeprefix("ray://").split(":")
+                socket.create_connection((host, int(port)), timeout=10).close()
             stack.enter_context(runner)
-        except ConnectionError as error:
+        except OSError as error:
             raise ValueError(
                 f"no Ray cluster answers at {address} ({error}): start it (ray start --head), mend fan_out.address, or "
                 "set it to local"

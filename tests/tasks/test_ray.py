@@ -103,12 +103,14 @@ def test_a_curation_is_the_same_on_two_workers_of_which_one_is_killed(tmp_path: 
     whole = contents(Path(alone.path))
     shutil.rmtree(alone.path)
 
-    with killing(lambda: True) as killed:
+    listening: set[str] = set()
+    with killing(lambda: listening.update(addresses()) or True) as killed:
         spread = curated(SPREAD.model_copy(update=settings))
     assert killed, "a worker was at a shard when it was killed"
     assert (spread.path, spread.digest) == (alone.path, alone.digest)
     assert contents(Path(spread.path)) == whole
     assert shards_of_the_last_flow(5) == {"COMPLETED": 5}
+    assert listening == {"127.0.0.1"}
     wait_until(lambda: not ray_processes(), 30)
 
 
@@ -146,6 +148,16 @@ def ray_processes() -> dict[int, str]:
             title = " ".join(process.cmdline())
             if title.startswith("ray::") or "site-packages/ray/" in title:
                 found[process.pid] = title
+    return found
+
+
+def addresses() -> set[str]:
+    """Where Ray's processes listen."""
+    found = set()
+    for number in ray_processes():
+        with contextlib.suppress(psutil.Error):
+            sockets = psutil.Process(number).net_connections("tcp")
+            found |= {each.laddr.ip.removeprefix("::ffff:") for each in sockets if each.status == psutil.CONN_LISTEN}
     return found
 
 
