@@ -46,9 +46,12 @@ class StageResult(BaseModel):
 def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageResult:
     """Run a stage, or take its cached result where the directory is still what it was; says which."""
     logger = get_run_logger()
+    key = _key(task, args, kwargs)
+    # Found once: a judge's weights are read for it, and what is locked has to be what is made.
+    stage = task.with_options(cache_key_fn=lambda *_: key)
     said = "%s: another run is making the same; waiting for it (it holds %s)"
-    with locked(_lock_name(task, args, kwargs), lambda file: logger.info(said, task.name, file)):
-        state = task(*args, **kwargs, return_state=True)
+    with locked(f"{task.name.replace(' ', '-')}-{key[:12]}", lambda file: logger.info(said, task.name, file)):
+        state = stage(*args, **kwargs, return_state=True)
         result: StageResult = state.result()
         if state.name == "Cached":
             if result.reference.exists():
@@ -57,17 +60,16 @@ def run_stage(task: Task[..., StageResult], *args: Any, **kwargs: Any) -> StageR
                     mlflow.set_tag(f"permix.reused.{result.stage}", result.mlflow_run_id)
                 return result
             logger.info("%s: %s has changed or is gone; making it again", result.stage, result.path)
-            result = task.with_options(refresh_cache=True)(*args, **kwargs)
+            result = stage.with_options(refresh_cache=True)(*args, **kwargs)
         return result
 
 
-def _lock_name(task: Task[..., StageResult], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """The stage and its key, as Prefect computes it."""
+def _key(task: Task[..., StageResult], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """The stage's key, as Prefect would ask for it; no stage's looks at the task run, which there is not yet."""
     assert task.cache_key_fn is not None, "a stage has a cache_key_fn"
-    # No stage's key looks at the task run, which there is not yet.
     key = task.cache_key_fn(None, get_call_parameters(task.fn, args, kwargs))  # type: ignore[arg-type]
     assert key is not None
-    return f"{task.name.replace(' ', '-')}-{key[:12]}"
+    return key
 
 
 def _made_here(run_id: str) -> bool:

@@ -24,7 +24,7 @@ class PromotionSettings(Section):
     min_fidelity: float = Field(0.9, ge=0, le=1)
     """Floor for the candidate's fidelity in role-play."""
     margin: float = Field(0.05, ge=0, le=1)
-    """How far behind the champion still counts as not inferior."""
+    """How far behind the champion still counts as not inferior. docs/operations.md has what it lets through."""
     probability: float = Field(0.9, gt=0.5, lt=1)
     """How sure the comparison with the champion has to be."""
     pss: Literal["better", "not_inferior"] = "not_inferior"

@@ -5,94 +5,26 @@ docs/reliability.md tells what was seen.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
+from killable import Stack, killable
 from profiles import tiny
-from stack import Running, free_port, wait_for
+from stack import Running, wait_for
 
-from permix.guard import MARK, end
-from permix.servers import mlflow_server, prefect_server
-from permix.up import Child, run_command
-from permix.workspace import engine_environment
+from permix.guard import MARK
 
 pytestmark = pytest.mark.faults
 
 
-class Stack:
-    """What `permix up` starts, each of which can be killed and started again."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.ports = {"prefect": free_port(), "mlflow": free_port()}
-        given = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_", "PERMIX_"))}
-        self.environment = {
-            **engine_environment(root, given=given),
-            "PREFECT_API_URL": f"http://127.0.0.1:{self.ports['prefect']}/api",
-            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self.ports['mlflow']}",
-            "PERMIX_HOME": str(Path(__file__).resolve().parent.parent.parent),
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            "PREFECT_WORKER_QUERY_SECONDS": "2",
-            MARK: f"test:{root}",
-        }
-        self.children: dict[str, Child] = {}
-        for directory in ("logs", "mlflow"):
-            (root / directory).mkdir(parents=True)
-
-    def start(self, name: str) -> None:
-        prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-        commands: dict[str, Callable[[], list[str]]] = {
-            "prefect": lambda: prefect_server(self.ports["prefect"]),
-            "mlflow": lambda: mlflow_server(self.root, self.ports["mlflow"]),
-            "worker": lambda: [*prefect, "worker", "start", "--pool", "permix", "--type", "process", "--limit", "2"],
-        }
-        self.children[name] = Child(name, commands[name](), self.environment, self.root / "logs")
-        if name != "worker":
-            path = "/api/health" if name == "prefect" else "/health"
-            wait_for(lambda: answers(f"http://127.0.0.1:{self.ports[name]}{path}"), 180)
-
-    def kill(self, name: str) -> None:
-        """SIGKILL: the process and, of a server, the processes that it works with; a worker's flow runs live on."""
-        process = self.children[name].process
-        family = [process, *(process.children(recursive=True) if name != "worker" else [])]
-        for each in family:
-            each.kill()
-        psutil.wait_procs(family, timeout=10)
-
-    def running(self) -> Running:
-        urls = (self.environment["PREFECT_API_URL"], self.environment["MLFLOW_TRACKING_URI"])
-        return Running(None, *urls, self.root)  # type: ignore[arg-type]
-
-
-def answers(address: str) -> bool:
-    try:
-        return httpx.get(address, timeout=5).is_success
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    up = Stack(tmp_path / "workspace")
-    try:
-        up.start("prefect")
-        up.start("mlflow")
-        prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-        run_command([*prefect, "work-pool", "create", "permix", "--type", "process"], up.environment)
-        run_command([*prefect, "deploy", "--all"], up.environment)
-        up.start("worker")
+    with killable(tmp_path / "workspace") as up:
         yield up
-    finally:
-        for child in reversed(up.children.values()):
-            child.stop()
-        end(up.environment[MARK])
 
 
 def training(stack: Stack) -> list[psutil.Process]:
