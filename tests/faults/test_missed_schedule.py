@@ -51,12 +51,15 @@ def test_after_three_missed_nights_the_work_is_done_once(tmp_path: Path) -> None
             running.wait(run["id"], seconds=600)
         ended = nightly(running)
         assert [run["id"] for run in ended] == [run["id"] for run in made]
-        assert [run["state"]["type"] for run in ended] == ["COMPLETED"] * NIGHTS, running.log()
+        first_state, *later = [run["state"]["type"] for run in ended]
+        assert first_state == "COMPLETED", running.log()
+        # Prefect cancels those that it finds to be late while the first is at work, by the deployment's limit.
+        assert set(later) <= {"COMPLETED", "CANCELLED"}, running.log()
         experiment = running.registry.get_experiment_by_name("missed")
         assert experiment is not None
         found = running.registry.search_runs([experiment.experiment_id])
         stages = [run.data.tags["permix.stage"] for run in found if "permix.stage" in run.data.tags]
-        # One worker takes them one after the other: the first does the work, the others find it done.
+        # One worker takes them one after the other: whoever comes after the first finds the work done.
         assert "train" in stages
         assert sorted(stages) == sorted(set(stages)), "something was done twice"
         assert running.registry.get_registered_model("permix-missed").aliases == {"champion": "1"}
