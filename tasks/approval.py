@@ -21,6 +21,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from permix.config import PromotionSettings
+from tasks.alias import set_tag
 from tasks.ledger import whoami
 
 TAG = "permix.approval"
@@ -55,11 +56,10 @@ def ask(settings: PromotionSettings, version: str, champion: str | None, evidenc
     fails the flow run, and nothing is promoted.
     """
     name = settings.registered_model
-    client = mlflow.MlflowClient()
-    if TAG not in client.get_model_version(name, version).tags:
+    if TAG not in mlflow.MlflowClient().get_model_version(name, version).tags:
         hours = f"no answer within {settings.approval_hours:g} h is no"
         asked = f"asked for in flow run {prefect.runtime.flow_run.name}; {hours}"
-        client.set_model_version_tag(name, version, TAG, asked)
+        set_tag(name, version, TAG, asked)
     answer: Approval = suspend_flow_run(
         wait_for_input=Approval.with_initial_data(description=evidence),
         timeout=int(settings.approval_hours * 3600),
@@ -67,7 +67,7 @@ def ask(settings: PromotionSettings, version: str, champion: str | None, evidenc
         key=f"version-{version}-after-{champion or 'none'}",
     )
     said = "approved" if answer.decision == "approve" else "rejected"
-    client.set_model_version_tag(name, version, TAG, f"{said} by {answer.by}: {answer.reason}")
+    set_tag(name, version, TAG, f"{said} by {answer.by}: {answer.reason}")
     return answer
 
 

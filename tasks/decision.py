@@ -14,6 +14,7 @@ from permix.evaluation.paired import Difference
 from permix.evaluation.scorecard import Scorecard
 from permix.gate import Decision, coverage, promotes
 from permix.report.table import comparison_markdown
+from tasks.alias import set_tag
 
 
 @task(name="record decision")
@@ -43,11 +44,10 @@ def record_decision(
     mlflow.log_text(markdown, "decision.md")
     verdict = _verdict(decision, settings)
     create_markdown_artifact(markdown, key="promotion", description=f"{name} version {version}: {verdict}")
-    client = mlflow.MlflowClient()
     tags = {"permix.gate": verdict, "permix.gate.summary": decision.summary, "permix.gate.against": champion or "none"}
     tags |= {f"permix.gate.{reason.name}": _number(reason.value, reason.passed) for reason in decision.reasons}
     for tag, value in tags.items():
-        client.set_model_version_tag(name, version, tag, value)
+        set_tag(name, version, tag, value)
 
 
 def decision_markdown(

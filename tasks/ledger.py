@@ -14,6 +14,7 @@ import getpass
 import json
 import socket
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
@@ -26,9 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from permix.ledger import Entry, Kind, Ledger, digest_of, sort_out
+from tasks.alias import set_alias, set_tag
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 APPLIED = "applied"
+LATE_SECONDS = 1.0
 TEXT_LIMIT = 2000
 """Characters of a reason; an MLflow tag holds 5,000."""
 DESCRIPTION = "Every move of {name}'s champion, one version a move; written by permix, never changed."
@@ -76,9 +79,11 @@ def alias(name: str, which: str) -> str | None:
 
 def settled(name: str) -> Ledger:
     """The ledger, after the aliases have followed its last entry, or it has taken in what was moved by hand."""
-    ledger = read_ledger(name)
-    if ledger.head is not None and not ledger.head.applied:
-        _apply(name, ledger)
+    ledger = _followed(name)
+    if alias(name, CHAMPION) != ledger.champion:
+        # Somebody may be late in following an earlier entry; he looks again, and mends it.
+        time.sleep(LATE_SECONDS)
+        ledger = _followed(name)
     moved_to = alias(name, CHAMPION)
     if moved_to == ledger.champion:
         return ledger
@@ -183,21 +188,41 @@ def main(name: str) -> None:
         sys.exit("the ledger has been tampered with: " + "; ".join(ledger.faults))
 
 
+def _followed(name: str) -> Ledger:
+    """The ledger, after the aliases have followed its last entry."""
+    ledger = read_ledger(name)
+    if ledger.head is not None and not ledger.head.applied:
+        _apply(name, ledger)
+    return ledger
+
+
 def _apply(name: str, ledger: Ledger) -> None:
-    """Point the aliases where the ledger says, and mark its head as applied. The same again changes nothing."""
-    head = ledger.head
-    assert head is not None
+    """Point the aliases where the ledger says, and mark its head as applied. The same again changes nothing.
+
+    Others may do it at the same time, at an older or a newer entry: each looks again afterwards, so that whoever writes
+    last has written what the last entry says.
+    """
+    head, applied = ledger.head, None
+    while head is not None and head.number != applied:
+        _point(name, ledger, head)
+        applied = head.number
+        ledger = read_ledger(name)
+        head = ledger.head
+    assert applied is not None
+    set_tag(ledger_name(name), str(applied), APPLIED, "true")
+
+
+def _point(name: str, ledger: Ledger, head: Entry) -> None:
     client = mlflow.MlflowClient()
     if head.kind != "rejection":
         wanted = {PREVIOUS: ledger.previous, CHAMPION: ledger.champion}
         for which, version in wanted.items():
             if version is not None:
-                client.set_registered_model_alias(name, which, version)
+                set_alias(name, which, version)
             elif alias(name, which) is not None:
                 client.delete_registered_model_alias(name, which)
         if head.to is not None and alias(name, CHALLENGER) == head.to:
             client.delete_registered_model_alias(name, CHALLENGER)
-    client.set_model_version_tag(ledger_name(name), str(head.number), APPLIED, "true")
 
 
 def _active_run() -> str:

@@ -25,6 +25,7 @@ from permix.evaluation.answers import COMPLETIONS, Answer, read_answers
 from permix.evaluation.scorecard import SCORECARD, Scorecard, read_scorecard
 from permix.personas.schema import NEUTRAL
 from permix.reference import MANIFEST, facts
+from tasks.alias import set_alias
 from tasks.ledger import CHALLENGER, create_model
 from tasks.lineage import LINEAGE, lineage_of
 from tasks.stage import StageResult
@@ -188,7 +189,7 @@ def prove(name: str, version: str) -> str:
 @task(name="make challenger", task_run_name="make challenger: version {version}")
 def make_challenger(name: str, version: str) -> None:
     """Point `challenger` to a version."""
-    mlflow.MlflowClient().set_registered_model_alias(name, CHALLENGER, version)
+    set_alias(name, CHALLENGER, version)
 
 
 def answer(model_uri: str) -> str:
