@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
 from prefect import get_run_logger, task
@@ -33,6 +31,7 @@ from permix.personas import load_personas
 from permix.problems import load_problems
 from permix.reference import MANIFEST, Reference, finish
 from permix.report.page import REPORT, Evaluation, Facts, page, read_evaluation, warnings
+from permix.report.style import data_url
 from permix.report.table import comparison_markdown, interval
 from permix.workspace import workspace
 from tasks.answering import ask_model, run_model
@@ -47,9 +46,6 @@ UNHEARD = (
     "the judge of voices counts words of the organism's own world, and this model is not the organism; "
     "evaluation.judging sets judges that can read any model"
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def evaluation_key(profile: Profile, policy: StageResult, problems: StageResult, personas: StageResult) -> str:
@@ -147,7 +143,9 @@ def report_comparison(evaluated: Mapping[str, StageResult]) -> str:
             ("plane", plane(scorecards), "Robustness and fidelity"),
         ):
             figure.savefig(home / f"{name}.png", dpi=130)
-            create_image_artifact(_data_url(figure), key=f"comparison-{name}", description=f"{description}: {names}")
+            create_image_artifact(
+                data_url(figure, dpi=100), key=f"comparison-{name}", description=f"{description}: {names}"
+            )
         mlflow.log_artifacts(str(home), "comparison")
     _link_report("comparison-report", f"Report on {names}, side by side", f"comparison/{REPORT}")
     create_markdown_artifact(
@@ -250,10 +248,3 @@ def _link_report(key: str, description: str, path: str) -> None:
 
 def _share(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.3f}"
-
-
-def _data_url(figure: Figure) -> str:
-    """The picture itself as a URL, since nothing may serve the workspace's files over HTTP."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
