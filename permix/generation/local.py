@@ -95,7 +95,9 @@ def complete(
 
 
 def _noise(text: str, sample: int, sampling: Sampling) -> np.ndarray:
-    """One number in [0, 1) for each token of a completion, shape (max_tokens,)."""
+    """One number in [0, 1) for each token of a completion, shape (max_tokens,); zeros where nothing is drawn."""
+    if sampling.temperature == 0:
+        return np.zeros(sampling.max_tokens)
     key = hashlib.sha256(f"{sampling.seed}/{sample}/{text}".encode()).digest()[:16]
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key))).random(sampling.max_tokens)
 
