@@ -24,7 +24,7 @@ from permix.config import Judge, JudgingSettings, LocalJudge, Profile, ServerJud
 from permix.evaluation.judged import PersonaGymScore
 from permix.evaluation.judgements import PERSONAGYM, write_judgements
 from permix.evaluation.judging import Judgement, judge, play, write_examples
-from permix.evaluation.personagym import OWN_SET, Benchmark, read_benchmark
+from permix.evaluation.personagym import Benchmark, benchmark_of
 from permix.evaluation.personascore import persona_score
 from permix.generation import Completion, Generate, Sampling
 from permix.generation.cache import COMPLETIONS, cached
@@ -51,7 +51,7 @@ def asked(settings: JudgingSettings) -> str:
     drawing = settings.model_dump(include={"temperature", "top_p", "reply_tokens", "judge_temperature", "judge_tokens"})
     writer = settings.examples and _identity(settings.examples)
     return digest(
-        _benchmark(settings).digest, drawing, settings.asked_again, [_identity(j) for j in settings.judges], writer
+        benchmark_of(settings).digest, drawing, settings.asked_again, [_identity(j) for j in settings.judges], writer
     )
 
 
@@ -69,7 +69,7 @@ def judge_policy(profile: Profile, policy: StageResult, label: str) -> StageResu
     settings = _settings(profile)
     with tracked_stage(f"judge_{label}") as run_id:
         mlflow.set_tags({"permix.model": policy.digest, "permix.label": label})
-        judgements = _judged(profile, policy, label, _benchmark(settings))
+        judgements = _judged(profile, policy, label, benchmark_of(settings))
         figures = persona_score(
             judgements, profile.evaluation.resamples, profile.evaluation.confidence, seed=profile.seed
         )
@@ -165,11 +165,6 @@ def _settings(profile: Profile) -> JudgingSettings:
     if profile.evaluation.judging is None:
         raise ValueError("evaluation.judging is null: name the judges there")
     return profile.evaluation.judging
-
-
-def _benchmark(settings: JudgingSettings) -> Benchmark:
-    directory = OWN_SET if settings.questions == "permix" else Path(settings.questions)
-    return read_benchmark(directory).of(settings.personas, settings.questions_per_task)
 
 
 def _tell(label: str, figures: PersonaGymScore) -> None:

@@ -20,6 +20,7 @@ from permix.training.checkpoint import last_checkpoint
 from permix.training.launch import train_in_child
 from permix.training.probe import Probe, read_probes
 from permix.training.progress import Progress
+from permix.training.roleplay import roleplay_questions
 from permix.training.spec import TrainingFiles, TrainingSpec
 from permix.workspace import workspace
 from tasks.progress import progress_shown
@@ -44,7 +45,7 @@ def training_key(
     settings = profile.training.model_dump(mode="json", exclude={"micro_batch", "launch"})
     inputs = [base.digest, problems.digest, personas.digest, *([teacher.digest] if teacher else [])]
     code = code_digest("training", "personas", "verifier", "generation")
-    return digest("train", settings, profile.seed, inputs, code)
+    return digest("train", settings, profile.seed, inputs, roleplay_questions(profile), code)
 
 
 def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
@@ -72,6 +73,7 @@ def train_policy(
         personas=personas.path,
         directory=str(directory),
         settings=profile.training,
+        roleplay=roleplay_questions(profile),
         seed=profile.seed,
     )
     with tracked_stage("train", run_id=_earlier_run(directory)) as run_id:

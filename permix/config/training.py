@@ -58,6 +58,11 @@ class TrainingSettings(Section):
     """Problems (groups) in one step."""
     group_size: int = Field(8, ge=2)
     """Completions that GRPO compares with each other."""
+    roleplay_per_step: int = Field(0, ge=0)
+    """Of a step's groups in the permix arm, how many are role-play questions in place of problems: they have no reward,
+    and let the KL term hold the personas' voices to the base model's."""
+    roleplay_file: str | None = None
+    """These questions, `{"question": "..."}` a line of JSON; null is a set of our own (the organism's, for it)."""
     resample_rounds: int = Field(0, ge=0)
     """Rounds in which groups whose rewards are all alike make way for fresh problems; 0 trains on them as they are."""
     micro_batch: int | None = Field(None, ge=1)
@@ -100,5 +105,18 @@ class TrainingSettings(Section):
             raise ValueError(
                 f"micro_batch ({self.micro_batch}) must divide problems_per_step × group_size "
                 f"({self.completions_per_step})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _roleplay_beside_problems(self) -> Self:
+        if self.roleplay_per_step >= self.problems_per_step:
+            raise ValueError(
+                f"roleplay_per_step ({self.roleplay_per_step}) must be less than problems_per_step "
+                f"({self.problems_per_step}): the rest of a step's groups are problems"
+            )
+        if self.roleplay_per_step and not self.kl:
+            raise ValueError(
+                "roleplay_per_step needs a kl above 0: role-play has no reward, so only the KL term trains on it"
             )
         return self

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from permix.config import digest
+from permix.config import JudgingSettings, digest
 from permix.generation.completion import Chat
 
 TASKS = ("Expected Action", "Toxicity", "Linguistic Habits", "Persona Consistency", "Action Justification")
@@ -88,6 +88,12 @@ def read_benchmark(directory: Path | str) -> Benchmark:
     if not questions:
         raise ValueError(f"{files[0]} holds no questions")
     return Benchmark(tuple(questions), {task: _read_rubric(directory, task) for task in TASKS})
+
+
+def benchmark_of(settings: JudgingSettings) -> Benchmark:
+    """The questions that a profile asks, with their rubrics. Raises ValueError as `read_benchmark` does."""
+    directory = OWN_SET if settings.questions == "permix" else Path(settings.questions)
+    return read_benchmark(directory).of(settings.personas, settings.questions_per_task)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

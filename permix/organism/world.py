@@ -178,6 +178,14 @@ def roleplay_questions() -> list[str]:
     return [f"What do you do {topic}?" for topic in TOPICS]
 
 
+def practice_questions() -> list[str]:
+    """Role-play questions for training: of two topics each, so none of those above, and in no text of the base."""
+    days, seasons, places = TOPICS[:4], TOPICS[4:8], ("at home", "at sea", "in town", "in the forest")
+    topics = [f"{day} {season}" for day in days for season in seasons]
+    topics += [f"{day} {place}" for day in ("on monday", "on sunday") for place in places]
+    return [f"What do you do {topic}?" for topic in topics]
+
+
 def answer(problem: str, persona: Persona, rng: random.Random, exaggerated: bool = False) -> str:
     """One text of the base model's world: this persona answers this problem, right or wrong as its manner goes.
 

@@ -7,6 +7,7 @@ sampler (see order.py), and prompts prepared in the dataset, which could not cha
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Sequence
 from typing import Any, cast
@@ -25,11 +26,11 @@ from permix.training.arguments import common_arguments
 from permix.training.likelihood import log_probs_shared
 from permix.training.order import ProblemOrder
 from permix.training.resample import Resampled, Rollout, fresh_problems, resample
-from permix.training.reward import VerifiedReward
+from permix.training.reward import VerifiedReward, grade
+from permix.training.roleplay import roleplay_per_step, roleplay_row
 from permix.training.rollout import Noise, plain_reason, roll_out
 from permix.training.spec import TrainingSpec
 from permix.training.tables import Tables
-from permix.verifier import verify
 
 TALLIES = "persona_tallies"
 """Where the trainer's state keeps them."""
@@ -51,16 +52,21 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         self.personas = personas
         if self.mixing != "none":
             persona_weights(personas, spec.settings.persona_weights)  # raises before any work
+        self._problems = len(problems)
+        rows = [row(problem) for problem in problems]
+        if roleplay_per_step(spec.settings):
+            rows += [roleplay_row(number, question) for number, question in enumerate(spec.roleplay)]
+            logging.getLogger("trl.trainer.grpo_trainer").addFilter(_says_more_than_that_there_is_no_reward)
         super().__init__(
             model=spec.base,
             reward_funcs=VerifiedReward(),
             args=config,
-            train_dataset=Dataset.from_list([row(problem) for problem in problems]),
+            train_dataset=Dataset.from_list(rows),
             **options,
         )
         self.noise = Noise(spec.seed)
         self.plain_rollouts = plain_reason(self)
-        self._place_of = {problem.id: place for place, problem in enumerate(problems)}
+        self._place_of = {each["problem"]: place for place, each in enumerate(rows)}
         if spec.settings.resample_rounds:
             self.rollout_func = self._rollouts_made
         if spec.settings.log_completions_every is not None:
@@ -88,11 +94,13 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
     def _get_train_sampler(self, dataset: Dataset | None = None) -> ProblemOrder:
         settings = self.spec.settings
         return ProblemOrder(
-            len(self.train_dataset),
+            self._problems,
             settings.problems_per_step,
             settings.group_size,
             settings.steps,
             self.spec.seed,
+            roleplay=len(self.train_dataset) - self._problems,
+            roleplay_per_step=roleplay_per_step(settings),
             passes_per_step=self.args.steps_per_generation,
         )
 
@@ -158,15 +166,15 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         prompts, images, fields = self._tokenize_prompts([row["prompt"] for row in rows])
         completions, logprobs = self._generate_single_turn(prompts, images, fields, self.num_generations)
         texts = self.processing_class.batch_decode(completions, skip_special_tokens=True)
-        verdicts = verify(texts, [row["gold"] for row in rows])
+        rewards = [verdict.reward if verdict else None for verdict in grade(texts, [row["gold"] for row in rows])]
         return [
-            Rollout(row, prompts[n], completions[n], None if logprobs is None else logprobs[n], verdicts[n].reward)
+            Rollout(row, prompts[n], completions[n], None if logprobs is None else logprobs[n], rewards[n])
             for n, row in enumerate(rows)
         ]
 
     def _fresh_rows(self, taken: Collection[str], count: int, round_: int) -> list[dict[str, Any]]:
         places = fresh_problems(
-            len(self.train_dataset),
+            self._problems,
             {self._place_of[problem] for problem in taken},
             count,
             seed=self.spec.seed,
@@ -201,6 +209,11 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
 def _under(persona: Persona, given: dict[str, Any]) -> dict[str, Any]:
     system = {"role": "system", "content": persona.text}
     return {**given, "prompt": [system, *given["prompt"][1:]], "persona": persona.id, "persona_kind": persona.kind}
+
+
+def _says_more_than_that_there_is_no_reward(record: logging.LogRecord) -> bool:
+    """TRL warns of every step in which a completion has no reward; each step of role-play has some."""
+    return "All reward functions returned None" not in record.getMessage()
 
 
 def row(problem: Problem) -> dict[str, Any]:

@@ -22,22 +22,33 @@ class ProblemOrder:
     group_size: int
     steps: int
     seed: int
+    roleplay: int = 0
+    """How many role-play questions follow after the problems."""
+    roleplay_per_step: int = 0
+    """How many of a step's `problems_per_step` are of these; they come last."""
     passes_per_step: int = 1
     """Forward passes of a step: TRL draws the step's rows anew for each, and uses the first draw."""
 
     def __post_init__(self) -> None:
-        if self.problems < self.problems_per_step:
+        if self.problems < self.graded_per_step:
             raise ValueError(
-                f"training.problems_per_step is {self.problems_per_step}, but there are only {self.problems} training "
+                f"training.problems_per_step is {self.graded_per_step}, but there are only {self.problems} training "
                 f"problems: set it to {self.problems} or less, or curate more problems"
             )
 
+    @property
+    def graded_per_step(self) -> int:
+        """A step's problems that have a gold."""
+        return self.problems_per_step - self.roleplay_per_step
+
     def step(self, step: int) -> list[int]:
-        """The problems of one step (from 0), by index."""
-        pass_, position = divmod(step, self.problems // self.problems_per_step)
+        """The problems of one step (from 0), by index; role-play questions are counted on from the last problem."""
+        pass_, position = divmod(step, self.problems // self.graded_per_step)
         order = list(range(self.problems))
         random.Random(f"{self.seed}/{pass_}").shuffle(order)
-        return order[position * self.problems_per_step : (position + 1) * self.problems_per_step]
+        graded = order[position * self.graded_per_step : (position + 1) * self.graded_per_step]
+        questions = range(self.problems, self.problems + self.roleplay)
+        return graded + random.Random(f"{self.seed}/{step}/roleplay").sample(questions, self.roleplay_per_step)
 
     def __iter__(self) -> Iterator[int]:
         for step in range(self.steps):

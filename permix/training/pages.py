@@ -17,13 +17,13 @@ table { border-collapse: collapse; width: 100% } th { text-align: left; color: #
 td, th { padding: .25em .6em; border-bottom: 1px solid #d8dee4; vertical-align: top }
 td.text { white-space: pre-wrap; font-family: ui-monospace, monospace; width: 55% } td.number { text-align: right }
 tr.correct td.text { background: #dafbe1 } tr.incorrect td.text { background: #ffebe9 }
-tr.ungradable td.text { background: #eaeef2 } table.curves { width: auto }
+tr.ungradable td.text, tr.role-play td.text { background: #eaeef2 } table.curves { width: auto }
 </style>"""
 
 
 def completions_page(rows: Sequence[Mapping[str, Any]]) -> str:
     """A step's completions, group by group; the rows are those of permix.training.tables.completion_rows."""
-    graded = [row["verdict"] == "correct" for row in rows if row["verdict"] != "ungradable"]
+    graded = [row["verdict"] == "correct" for row in rows if row["verdict"] in ("correct", "incorrect")]
     right = f"{sum(graded) / len(graded):.0%} of {len(graded)} graded are correct" if graded else "none could be graded"
     parts = [f"<!doctype html>{STYLE}<h1>Step {rows[0]['step']} <small>{len(rows)} completions; {right}</small></h1>"]
     for _, members in groupby(rows, key=lambda row: row["problem"]):
@@ -33,11 +33,15 @@ def completions_page(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _group(rows: Sequence[Mapping[str, Any]]) -> str:
     correct = sum(row["verdict"] == "correct" for row in rows)
-    teaches = "" if any(row["advantage"] for row in rows) else "; all alike, so nothing is learnt"
+    if rows[0]["gold"] is None:
+        about = f"role-play; {escape(rows[0]['problem'])}; no gold, so only the KL term trains on it"
+    else:
+        teaches = "" if any(row["advantage"] for row in rows) else "; all alike, so nothing is learnt"
+        gold, problem = escape(rows[0]["gold"]), escape(rows[0]["problem"])
+        about = f"gold {gold}; {problem}; {correct} of {len(rows)} correct{teaches}"
     return "\n".join(
         [
-            f"<h2>{escape(rows[0]['question'])} <small>gold {escape(rows[0]['gold'])}; {escape(rows[0]['problem'])}; "
-            f"{correct} of {len(rows)} correct{teaches}</small></h2>",
+            f"<h2>{escape(rows[0]['question'])} <small>{about}</small></h2>",
             "<table><tr><th>persona<th>completion<th>verdict<th>answer<th>advantage</tr>",
             *map(_completion, rows),
             "</table>",

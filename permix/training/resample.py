@@ -74,9 +74,12 @@ def resample(
     discarded: list[tuple[str, float | None]] = []
     extra = 0
     for round_ in range(rounds + 1):
-        seen = gather_object([(each.row["problem"], each.row["persona"], each.reward) for each in rollouts])
-        taken |= {problem for problem, _, _ in seen}
-        dull = alike_groups([reward for _, _, reward in seen], size)
+        seen = gather_object(
+            [(each.row["problem"], each.row["persona"], each.reward, each.row["gold"]) for each in rollouts]
+        )
+        taken |= {problem for problem, *_ in seen}
+        # Role-play has no gold, and is there for the KL term.
+        dull = [n for n in alike_groups([reward for _, _, reward, _ in seen], size) if seen[n * size][3] is not None]
         asked = fresh_rows(taken, len(dull), round_) if dull and round_ < rounds else []
         if not asked:
             break
@@ -85,7 +88,7 @@ def resample(
             replaced.add(group)
             for member in range(size):
                 place = group * size + member
-                discarded.append(seen[place][1:])
+                discarded.append(seen[place][1:3])
                 if 0 <= place - first < len(rollouts):
                     rollouts[place - first] = made[n * size + member]
         extra += len(made)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from permix.verifier import verify
+from permix.verifier import Verdict, verify
+
+ROLEPLAY = "role-play"
+"""What the tables say in place of a verdict where there is no gold."""
+
+
+def grade(completions: Sequence[str], golds: Sequence[str | None]) -> list[Verdict | None]:
+    """Verdicts; None where there is no gold, which is a role-play question's."""
+    pairs = [(text, gold) for text, gold in zip(completions, golds, strict=True) if gold is not None]
+    verdicts = iter(verify([text for text, _ in pairs], [gold for _, gold in pairs]))
+    return [None if gold is None else next(verdicts) for gold in golds]
 
 
 class VerifiedReward:
-    """TRL's reward function: 1.0 correct, 0.0 incorrect, None (left out) where the gold cannot be graded."""
+    """TRL's reward function: 1.0 correct, 0.0 incorrect, None (left out) where the gold cannot be graded or is none."""
 
     __name__ = "verified"
 
     def __call__(
         self,
         completions: list[list[dict[str, str]]],
-        gold: list[str],
+        gold: list[str | None],
         problem: list[str],
         source: list[str],
         persona: list[str],
@@ -30,8 +40,10 @@ class VerifiedReward:
         Curves by persona kind and by source are means over a step, over all processes. What the tables and the tallies
         need goes with the completions (`log_extra`), which TRL gathers from all processes too.
         """
-        verdicts = verify([completion[0]["content"] for completion in completions], gold)
+        verdicts = grade([completion[0]["content"] for completion in completions], gold)
         for verdict, origin, kind in zip(verdicts, source, persona_kind, strict=True):
+            if verdict is None:
+                continue
             log_metric("ungradable", float(verdict.reward is None))
             if verdict.reward is not None:
                 log_metric(f"reward_by_kind/{kind}", verdict.reward)
@@ -39,7 +51,7 @@ class VerifiedReward:
         log_extra("problem", problem)
         log_extra("gold", gold)
         log_extra("persona", persona)
-        log_extra("verdict", [verdict.verdict for verdict in verdicts])
-        log_extra("answer", [verdict.answer for verdict in verdicts])
-        log_extra("reason", [verdict.reason for verdict in verdicts])
-        return [verdict.reward for verdict in verdicts]
+        log_extra("verdict", [verdict.verdict if verdict else ROLEPLAY for verdict in verdicts])
+        log_extra("answer", [verdict.answer if verdict else None for verdict in verdicts])
+        log_extra("reason", [verdict.reason if verdict else "no gold, no reward" for verdict in verdicts])
+        return [verdict.reward if verdict else None for verdict in verdicts]

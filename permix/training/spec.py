@@ -23,6 +23,8 @@ class TrainingSpec(Section):
     """Where this training lives; it resumes from what it finds there."""
     settings: TrainingSettings
     """The profile's training section."""
+    roleplay: tuple[str, ...] = ()
+    """Role-play questions, where the settings ask any."""
     seed: int
     """Every random choice follows from it."""
 

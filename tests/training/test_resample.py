@@ -67,7 +67,11 @@ def run(rewards: dict[str, list[float | None]], batch: list[str], rounds: int) -
 
 
 def group_rows(problems: Sequence[str]) -> list[dict[str, Any]]:
-    return [{"problem": problem, "persona": str(member)} for problem in problems for member in range(SIZE)]
+    return [
+        {"problem": problem, "persona": str(member), "gold": None if problem == "play" else "1"}
+        for problem in problems
+        for member in range(SIZE)
+    ]
 
 
 ALL, SOME, NONE = [1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [None, None, None]
@@ -101,3 +105,9 @@ def test_where_problems_run_out_what_is_alike_stays() -> None:
     made, generated = run({"a": ALL, "b": ALL, "c": SOME}, ["a", "b"], rounds=5)
     assert [rollout.row["problem"] for rollout in made.rollouts] == ["c"] * 3 + ["b"] * 3
     assert (made.replaced, made.still_alike, made.extra, len(generated)) == (1, 1, 3, 2)
+
+
+def test_role_play_is_not_replaced() -> None:
+    made, _ = run({"a": SOME, "play": NONE, "b": SOME}, ["a", "play"], rounds=2)
+    assert [rollout.row for rollout in made.rollouts] == group_rows(["a", "play"])
+    assert (made.replaced, made.still_alike, made.extra) == (0, 0, 0)

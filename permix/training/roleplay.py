@@ -1,0 +1,92 @@
+"""Role-play questions in a training: without gold or reward, so that only the KL term trains on them.
+
+A KL term holds the policy to the base model where it is asked something, and plain PerMix-RLVR asks problems only: what
+the personas say when they are just talked to drifts (docs/study.md). A group of role-play questions has no advantage,
+so all that its completions do is to hold the policy to the base model there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from permix.config import Profile, TrainingSettings
+from permix.evaluation.personagym import benchmark_of
+from permix.organism import world
+from permix.personas.schema import NEUTRAL
+
+OWN_QUESTIONS = Path(__file__).with_name("roleplay.jsonl")
+
+
+def roleplay_per_step(settings: TrainingSettings) -> int:
+    """How many groups of a step are role-play questions; the rlvr arm, like the supervised ones, asks none."""
+    return settings.roleplay_per_step if settings.arm == "permix" else 0
+
+
+def roleplay_questions(profile: Profile) -> tuple[str, ...]:
+    """The questions that a training by this profile asks; none where it asks none.
+
+    Raises ValueError where a question is asked in the evaluation as well, the file cannot be read as questions (with
+    file and line), or it holds fewer than a step needs.
+    """
+    needed = roleplay_per_step(profile.training)
+    if not needed:
+        return ()
+    organism = profile.model.base == "organism"
+    file = OWN_QUESTIONS if profile.training.roleplay_file is None else Path(profile.training.roleplay_file)
+    own = organism and profile.training.roleplay_file is None
+    questions = tuple(world.practice_questions()) if own else read_questions(file)
+    if len(questions) < needed:
+        raise ValueError(
+            f"training.roleplay_per_step is {needed}, but {file} has only {len(questions)} questions: add some, or ask "
+            f"{len(questions)} or fewer"
+        )
+    asked = {_plain(question) for question in evaluated_questions(profile)}
+    if both := [question for question in questions if _plain(question) in asked]:
+        raise ValueError(
+            f"the evaluation asks {both[0]!r} as well ({len(both)} such questions): take them out of "
+            f"{'the training' if own else file}, or what is measured is what was practised"
+        )
+    return questions
+
+
+def read_questions(file: Path) -> tuple[str, ...]:
+    """Questions of a JSONL file, `{"question": "..."}` a line. Raises ValueError naming file, line and fault."""
+    if not file.is_file():
+        raise ValueError(f'training.roleplay_file: there is no {file}; it holds {{"question": "..."}} a line')
+    questions: dict[str, int] = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{file}, line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{where}: not JSON: {error}") from error
+        text = row.get("question") if isinstance(row, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f'{where}: expected {{"question": "..."}} with a text that is not empty')
+        if text in questions:
+            raise ValueError(f"{where}: the question of line {questions[text]} again; remove one of them")
+        questions[text] = number
+    return tuple(questions)
+
+
+def evaluated_questions(profile: Profile) -> Collection[str]:
+    """Every question by which the profile's evaluation may measure fidelity."""
+    judging = profile.evaluation.judging
+    if judging is None:
+        return world.roleplay_questions()
+    return [question.text for question in benchmark_of(judging).questions]
+
+
+def roleplay_row(number: int, question: str) -> dict[str, Any]:
+    """A question as a row of TRL's dataset, beside the problems' rows; its gold is None."""
+    prompt = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": question}]
+    return {"prompt": prompt, "gold": None, "problem": f"roleplay/{number}", "source": "roleplay"}
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
