@@ -65,8 +65,10 @@ def test_a_worse_champion_is_told_of_and_succeeded(running: Running, overrated: 
         return runs if runs and all(run["state"]["type"] in {"COMPLETED", "CANCELLED"} for run in runs) else []
 
     runs = wait_for(triggered, 240)
-    [done] = [run for run in runs if run["state"]["type"] == "COMPLETED"]
-    assert done["parameters"]["profile"] == overrated
+    # One for each event; the second is cancelled where the first is still at work, and else changes nothing more.
+    done = [run for run in runs if run["state"]["type"] == "COMPLETED"]
+    assert 1 <= len(done) <= 2
+    assert all(run["parameters"]["profile"] == overrated for run in done)
     # The outcome: a policy that was really trained, and an honest scorecard.
     assert running.registry.get_registered_model(MODEL).aliases == {"champion": "2", "previous": "1"}
     assert float(running.registry.get_model_version(MODEL, "2").tags["scorecard.pss"]) < 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ TWO = str(ROOT / "infra" / "accelerate" / "two_cpu_processes.yaml")
 def tables(told: TrainingSpec) -> list[dict[str, Any]]:
     """The rows of every step's table of completions."""
     rows = []
-    for file in sorted((told.files.root / "completions").glob("*.csv")):
+    for file in sorted((told.files.tables / "completions").glob("*.csv")):
         with file.open(encoding="utf-8", newline="") as lines:
             rows += list(csv.DictReader(lines))
     return rows
@@ -77,13 +76,14 @@ def test_all_processes_end_with_the_child(spec: Callable[..., TrainingSpec], end
     ranks: list[psutil.Process] = []
 
     def stop(_: Progress) -> None:
+        if ranks:
+            return  # again, before the launcher was seen to be dead
         ranks.extend(ranks_of(told))
         if end == "cancelled":
             raise KeyboardInterrupt
         launcher = ranks[0].parent()
         assert launcher is not None
         launcher.send_signal(signal.SIGKILL)
-        time.sleep(1)  # not called again before the launcher is seen to be dead
 
     with pytest.raises(KeyboardInterrupt if end == "cancelled" else TrainingFailed):
         train_in_child(told, stop, every=0.2)

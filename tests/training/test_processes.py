@@ -50,12 +50,12 @@ def test_two_processes_mix_resample_and_weigh_as_one(spec: Callable[..., Trainin
     for step in (1, 2, 3):
         name = f"completions/completions_{step:05}.parquet"
         assert pq.read_table(first.checkpoints / name).equals(pq.read_table(second.checkpoints / name))
-    assert sorted(path.name for path in (second.root / "completions").iterdir()) == [
+    assert sorted(path.name for path in (second.tables / "completions").iterdir()) == [
         f"step-0000{step}.{kind}" for step in (2, 3) for kind in ("csv", "html")
     ]
     for name in ("personas.csv", "completions/step-00003.csv"):
-        assert (first.root / name).read_bytes() == (second.root / name).read_bytes()
-    assert sum(row["graded"] for row in read_persona_rows(second.root / "personas.csv") if row["step"] == 3) >= 90
+        assert (first.tables / name).read_bytes() == (second.tables / name).read_bytes()
+    assert sum(row["graded"] for row in read_persona_rows(second.tables / "personas.csv") if row["step"] == 3) >= 90
 
     curves = ("reward", "resampling/groups", "persona_share/", "ungradable", "frac_reward")
     for mine, theirs in zip(one["log"], two[0]["log"], strict=True):
