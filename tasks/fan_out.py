@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -30,6 +31,9 @@ from permix.config import FanOutSettings
 from permix.each import Done, Each, Part
 
 LOCAL = "local"
+# At 0, Ray binds to loopback where it takes itself to be alone, as on Windows and macOS; elsewhere to all addresses. It
+# reads this, as it reads the mode of its tokens, when it is imported.
+ALONE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 # One cluster a process: Ray has one connection, and the first stage to end would close it under another.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -68,7 +72,8 @@ def check_installed(settings: FanOutSettings | None) -> None:
 def fanned_out(settings: FanOutSettings | None, stage: str) -> Iterator[FanOut]:
     """Connect to the profile's cluster, or start one, for the time of a stage.
 
-    Raises ValueError where Ray is not installed, or no cluster answers at the address.
+    Raises ValueError where Ray is not installed, no cluster answers at the address, or one that is started here would
+    listen beyond this machine.
     """
     if settings is None:
         yield HERE
@@ -91,12 +96,16 @@ def fanned_out(settings: FanOutSettings | None, stage: str) -> Iterator[FanOut]:
 
 
 def _local_environment() -> dict[str, str]:
-    """What keeps a cluster of this machine to this machine. What the user has set is left alone."""
-    wanted = {
-        # Ray binds to loopback where it takes itself to be alone, as on Windows and macOS; elsewhere to all addresses.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
+    """What keeps a cluster of this machine to this machine. What the user has set is left alone.
+
+    Raises ValueError where something has imported Ray already, which has then read the first of these as unset.
+    """
+    if ALONE not in os.environ and "ray._private.ray_constants" in sys.modules:
+        raise ValueError(
+            "something in this process has imported Ray, which would now listen on all addresses: set "
+            f"{ALONE}=0 in the flow run's environment"
+        )
+    wanted = {ALONE: "0", "RAY_USAGE_STATS_ENABLED": "0"}
     if "RAY_AUTH_MODE" not in os.environ:
         # Without a token of this process's own, Ray would leave one in the user's home.
         wanted |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import pytest
 from prefect.utilities.callables import get_call_parameters
 from pydantic import ValidationError
@@ -34,6 +38,20 @@ def test_where_the_work_is_done_is_no_part_of_a_stages_key() -> None:
         assert curate_problems.cache_key_fn is not None
         keys.add(curate_problems.cache_key_fn(None, arguments))  # type: ignore[arg-type]
     assert len(keys) == 1
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'")
+def test_ray_that_was_imported_too_early_to_keep_to_loopback_is_refused() -> None:
+    script = """
+import ray._private.ray_constants
+from permix.config import FanOutSettings
+from tasks.fan_out import fanned_out
+with fanned_out(FanOutSettings(), "stage"):
+    pass
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode
+    assert "would now listen on all addresses: set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0" in ended.stderr
 
 
 @pytest.mark.parametrize("address", ["auto", "", "127.0.0.1", "http://127.0.0.1:8265", "ray://head", "head:10001/x"])

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -39,8 +40,13 @@ from tasks.given import given_model
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
 
-pytest.importorskip("prefect_ray", reason="Ray is not installed: pip install -e '.[ray]' --constraint constraints.txt")
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server", "workspace")]
+NOT_INSTALLED = "Ray is not installed: pip install -e '.[ray]' --constraint constraints.txt"
+# Not importorskip: Ray must not be imported before it is told to keep to loopback.
+pytestmark = [
+    pytest.mark.skipif(find_spec("prefect_ray") is None, reason=NOT_INSTALLED),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("prefect_server", "workspace"),
+]
 
 TINY = OrganismSettings(hidden_size=32, layers=1, heads=2, steps=60, batch_size=16)
 # Batches so small that there are dozens of shards.
