@@ -12,6 +12,7 @@ from prefect import flow
 from flows.command import run_as_command
 from flows.curate import Curated, curate
 from permix.config import ModelSettings, Profile
+from permix.training.roleplay import roleplay_questions
 from tasks.organism import make_base
 from tasks.stage import StageResult, run_stage
 from tasks.tracking import tracked_flow
@@ -37,6 +38,7 @@ def train(profile: Profile = Profile(), curated: Curated | None = None) -> Train
         profile: Everything a run is made of.
         curated: Sets of an earlier flow; without them, this flow curates.
     """
+    roleplay_questions(profile)  # raises before any work
     with tracked_flow(profile):
         curated = curated or curate(profile)
         base = run_stage(make_base, profile)
