@@ -1,34 +1,39 @@
-"""What docs/results/study.json says of the arms follows from the scorecards in it."""
+"""What the published studies say of their arms follows from the scorecards in them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from permix.config import Profile, with_overrides
+import pytest
+
+from permix.config import Profile, load_profile, with_overrides
 from permix.report.study_figures import study_figures
 from permix.report.study_page import study_page
 from permix.report.study_table import study_markdown
 from permix.study.cells import BASE, Cell
 from permix.study.results import Entry, Measured, Study, read_study, study
 
-PUBLISHED = Path(__file__).parents[2] / "docs" / "results" / "study.json"
-PROFILE = Profile()
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+PUBLISHED = RESULTS / "study.json"
 
 
-def measured(entry: Entry) -> Measured:
-    changes = {} if entry.arm == BASE else PROFILE.study.arms[entry.arm]
-    cell = Cell("arms", entry.arm, entry.seed, with_overrides(PROFILE, {"seed": entry.seed, **changes}))
+def measured(profile: Profile, entry: Entry) -> Measured:
+    changes = {} if entry.arm == BASE else profile.study.arms[entry.arm]
+    cell = Cell("arms", entry.arm, entry.seed, with_overrides(profile, {"seed": entry.seed, **changes}))
     return Measured(cell, entry.scorecard, entry.directory, entry.drift)
 
 
-def test_the_comparisons_follow_from_the_seeds() -> None:
-    found = read_study(PUBLISHED)
-    again = study(PROFILE.study, [measured(entry) for entry in found.seeds], "study", found.commit, found.command)
+@pytest.mark.parametrize("file", sorted(RESULTS.rglob("study.json")), ids=lambda file: file.parent.name)
+def test_the_comparisons_follow_from_the_seeds(file: Path) -> None:
+    found = read_study(file)
+    profile = load_profile(found.profile)
+    entries = [measured(profile, entry) for entry in found.seeds]
+    again = study(profile.study, entries, found.profile, found.commit, found.command)
     assert again.comparisons == found.comparisons
     assert again.findings == found.findings
     assert again.drift == found.drift
     assert {(entry.arm, entry.seed) for entry in found.seeds} == {
-        (arm, seed) for arm in (BASE, *PROFILE.study.arms) for seed in PROFILE.study.seeds
+        (arm, seed) for arm in (BASE, *profile.study.arms) for seed in profile.study.seeds
     }
     assert len({entry.scorecard.protocol for entry in found.seeds if entry.seed == 1}) == 1, "not asked the same"
 
