@@ -7,6 +7,7 @@ Every model is a cached stage: a killed study goes on, and a repeated one comput
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from rich.markdown import Markdown
 from flows.command import run_as_command
 from flows.curate import curate
 from flows.train import make_teacher
-from permix.config import Profile
+from permix.config import Profile, ProfileError, load_profile, overrides_between
 from permix.study.cells import BASE, Cell, ablation_cells, arm_cells, base_cells, map_cells
 from permix.study.results import study
 from permix.workspace import workspace
@@ -65,7 +66,7 @@ def run_study(
             [measured(cell, result) for cell, result in zip(cells, results, strict=True)],
             profile=profile.name,
             commit=git_commit(),
-            command=f"permix study --profile {profile.name} --part {part} --jobs {jobs}",
+            command=_command(profile, part, jobs),
         )
         curves = [
             (cell.name, cell.seed, Path(result.policy.path).parent / "progress.jsonl")
@@ -75,6 +76,16 @@ def run_study(
         directory = Path(out) if out else workspace() / "study" / profile.name
         report_study(found, curves, directory)
     return directory
+
+
+def _command(profile: Profile, part: str, jobs: int) -> str:
+    """What makes this study again; of a profile that is not among ours, as far as its name says."""
+    try:
+        changed = overrides_between(load_profile(profile.name), profile)
+    except ProfileError:
+        changed = []
+    command = ["permix", "study", "--profile", profile.name, "--part", part, "--jobs", str(jobs)]
+    return shlex.join([*command, *(word for change in changed for word in ("--set", change))])
 
 
 def run_cells(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from permix.config import Profile, ProfileError, Section, digest, load_profile
+from permix.config import Profile, ProfileError, Section, digest, load_profile, overrides_between
 
 
 def test_the_organism_file_spells_out_the_defaults() -> None:
@@ -28,6 +28,23 @@ def test_every_key_has_a_docstring() -> None:
 @pytest.mark.parametrize("file", sorted(Path("configs").glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_profile_in_configs_can_be_read(file: Path) -> None:
     assert load_profile(file.stem).name == file.stem
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["training.learning_rate=0.0004", "training.steps=400", "seed=3"],
+        ["training.lora={rank: 4}", "personas.exclude=[a/b]", "training.launch='what: not'"],
+        ["study.arms={only: {training.arm: rlvr}}", "study.permix=only", "study.map_arms=[only]"],
+    ],
+    ids=str,
+)
+def test_what_was_overridden_can_be_told_and_given_again(overrides: list[str]) -> None:
+    profile = load_profile("organism", overrides)
+    told = overrides_between(load_profile("organism"), profile)
+    assert load_profile("organism", told) == profile
+    assert len(told) == len(overrides)
 
 
 def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:

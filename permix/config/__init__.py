@@ -28,7 +28,7 @@ from permix.config.problems import (
 )
 from permix.config.profile import Profile
 from permix.config.promotion import PromotionSettings
-from permix.config.read import ProfileError, load_profile, parse_profile, with_overrides
+from permix.config.read import ProfileError, load_profile, overrides_between, parse_profile, with_overrides
 from permix.config.section import Section
 from permix.config.server import ServerSettings
 from permix.config.study import ARMS, Overrides, StudySettings
@@ -71,6 +71,7 @@ __all__ = [
     "TrainingSettings",
     "digest",
     "load_profile",
+    "overrides_between",
     "parse_profile",
     "with_overrides",
 ]

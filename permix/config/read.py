@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -49,6 +50,19 @@ def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
     for key, value in overrides.items():
         _set_dotted(values, key, value, where=f"override {key}")
     return parse_profile(values, where="with overrides")
+
+
+def overrides_between(origin: Profile, profile: Profile) -> list[str]:
+    """What `--set` needs to make a profile of another: `section.key=value`, the value as JSON, which YAML reads."""
+
+    def differing(before: Any, after: Any, key: str) -> list[str]:
+        if before == after:
+            return []
+        if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+            return [one for part in after for one in differing(before[part], after[part], f"{key}.{part}")]
+        return [f"{key.removeprefix('.')}={json.dumps(after)}"]
+
+    return differing(origin.model_dump(mode="json"), profile.model_dump(mode="json"), "")
 
 
 def parse_profile(values: Mapping[str, Any], where: str = "profile") -> Profile:
