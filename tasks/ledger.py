@@ -32,6 +32,7 @@ from tasks.alias import set_alias, set_tag
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 APPLIED = "applied"
 LATE_SECONDS = 1.0
+"""How long whoever follows an earlier entry is given to look again."""
 TEXT_LIMIT = 2000
 """Characters of a reason; an MLflow tag holds 5,000."""
 DESCRIPTION = "Every move of {name}'s champion, one version a move; written by permix, never changed."
@@ -202,17 +203,17 @@ def _apply(name: str, ledger: Ledger) -> None:
     Others may do it at the same time, at an older or a newer entry: each looks again afterwards, so that whoever writes
     last has written what the last entry says.
     """
-    head, applied = ledger.head, None
-    while head is not None and head.number != applied:
-        _point(name, ledger, head)
-        applied = head.number
+    followed = 0  # entries are counted from 1
+    while ledger.head is not None and ledger.head.number != followed:
+        _point(name, ledger, ledger.head)
+        followed = ledger.head.number
         ledger = read_ledger(name)
-        head = ledger.head
-    assert applied is not None
-    set_tag(ledger_name(name), str(applied), APPLIED, "true")
+    assert followed, "there is an entry to follow"
+    set_tag(ledger_name(name), str(followed), APPLIED, "true")
 
 
 def _point(name: str, ledger: Ledger, head: Entry) -> None:
+    """Once, as the ledger stands; `head` is its last entry."""
     client = mlflow.MlflowClient()
     if head.kind != "rejection":
         wanted = {PREVIOUS: ledger.previous, CHAMPION: ledger.champion}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from permix.config import Profile, TrainingSettings
+from permix.curation.text import normalised
 from permix.evaluation.personagym import benchmark_of
 from permix.organism import world
 from permix.personas.schema import NEUTRAL
@@ -34,20 +35,22 @@ def roleplay_questions(profile: Profile) -> tuple[str, ...]:
     needed = roleplay_per_step(profile.training)
     if not needed:
         return ()
-    organism = profile.model.base == "organism"
-    file = OWN_QUESTIONS if profile.training.roleplay_file is None else Path(profile.training.roleplay_file)
-    own = organism and profile.training.roleplay_file is None
-    questions = tuple(world.practice_questions()) if own else read_questions(file)
+    given = profile.training.roleplay_file
+    if given is None and profile.model.base == "organism":
+        source, questions = "the organism's own set", tuple(world.practice_questions())
+    else:
+        source = given or str(OWN_QUESTIONS)
+        questions = read_questions(Path(source))
     if len(questions) < needed:
         raise ValueError(
-            f"training.roleplay_per_step is {needed}, but {file} has only {len(questions)} questions: add some, or ask "
-            f"{len(questions)} or fewer"
+            f"training.roleplay_per_step is {needed}, but {source} has only {len(questions)} questions: add some, or "
+            f"ask {len(questions)} or fewer"
         )
-    asked = {_plain(question) for question in evaluated_questions(profile)}
-    if both := [question for question in questions if _plain(question) in asked]:
+    asked = {normalised(question) for question in evaluated_questions(profile)}
+    if both := [question for question in questions if normalised(question) in asked]:
         raise ValueError(
-            f"the evaluation asks {both[0]!r} as well ({len(both)} such questions): take them out of "
-            f"{'the training' if own else file}, or what is measured is what was practised"
+            f"the evaluation asks {both[0]!r} as well ({len(both)} such questions): take them out of {source}, or what "
+            "is measured is what was practised"
         )
     return questions
 
@@ -86,7 +89,3 @@ def roleplay_row(number: int, question: str) -> dict[str, Any]:
     """A question as a row of TRL's dataset, beside the problems' rows; its gold is None."""
     prompt = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": question}]
     return {"prompt": prompt, "gold": None, "problem": f"roleplay/{number}", "source": "roleplay"}
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
