@@ -149,7 +149,7 @@ def assert_each_shard_is_one_task_run(number: int) -> None:
             wait_until(lambda: states()["COMPLETED"] == number, 15)
         found = states()
     assert found["RUNNING"] <= 2
-    assert found == {state: count for state, count in found.items() if state in ("COMPLETED", "RUNNING")}
+    assert found.keys() <= {"COMPLETED", "RUNNING"}
     assert sum(found.values()) == number
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from permix.config import JudgingSettings, Profile, ServerJudge, with_overrides
 from permix.evaluation.personagym import OWN_SET, benchmark_of, read_benchmark
+from permix.generation.local import LanguageModel
 from permix.organism import world
 from permix.personas.schema import NEUTRAL
 from permix.problems import load_problems
+from permix.study.drift import _divergence
 from permix.training.grpo import PersonaTrainer, grpo_config
 from permix.training.order import ProblemOrder
 from permix.training.pages import completions_page
@@ -87,6 +90,11 @@ def test_a_faulty_file_is_refused_with_its_line(tmp_path: Path, text: str, fault
         roleplay_questions(asking(roleplay_per_step=2, roleplay_file=str(file)))
 
 
+def test_where_the_organisms_own_questions_are_too_few_they_are_named() -> None:
+    with pytest.raises(ValueError, match=r"is 30, but the organism's own set has only 24 questions"):
+        roleplay_questions(asking(problems_per_step=64, roleplay_per_step=30))
+
+
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match=r"roleplay_file: there is no nowhere.jsonl"):
         roleplay_questions(asking(roleplay_per_step=1, roleplay_file="nowhere.jsonl"))
@@ -129,6 +137,10 @@ def trainer_of(spec: TrainingSpec) -> PersonaTrainer:
     return PersonaTrainer(spec, grpo_config(spec, save_strategy="no"), problems, PERSONAS, processing_class=tokenizer)
 
 
+def base_of(spec: TrainingSpec) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(spec.base)
+
+
 @pytest.mark.parametrize("settings", [{}, {"mixing": "per_rollout", "resample_rounds": 1, "micro_batch": 16}], ids=str)
 def test_a_real_run_gives_them_personas_and_no_advantage(
     spec: Callable[..., TrainingSpec], settings: dict[str, object], caplog: pytest.LogCaptureFixture
@@ -162,8 +174,7 @@ def test_a_real_run_gives_them_personas_and_no_advantage(
     assert len(alike_groups([None] * 8, 8)) == 1
 
 
-def test_they_hold_the_policy_to_the_base_where_problems_do_not(spec: Callable[..., TrainingSpec]) -> None:
-    """The gradient at a policy that has left the base: with role-play, it is there also if every problem is alike."""
+def test_the_kl_term_sees_a_policy_that_has_left_the_base(spec: Callable[..., TrainingSpec]) -> None:
     told = spec(arm="permix", roleplay_per_step=7, problems_per_step=8, steps=1, kl=1.0, learning_rate=1e-9)
     told = told.model_copy(update={"roleplay": tuple(world.practice_questions())})
     trainer = trainer_of(told)
@@ -172,7 +183,32 @@ def test_they_hold_the_policy_to_the_base_where_problems_do_not(spec: Callable[.
             weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
     trainer.train()
     logged = next(entry for entry in trainer.state.log_history if "kl" in entry)
-    base = AutoModelForCausalLM.from_pretrained(told.base)
-    assert any(not torch.equal(a, b) for a, b in zip(base.parameters(), trainer.model.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(base_of(told).parameters(), trainer.model.parameters(), strict=True)
+    )
     assert logged["kl"] > 0.001
     assert logged["grad_norm"] > 0
+
+
+def test_they_hold_the_policy_to_the_base_in_role_play(spec: Callable[..., TrainingSpec]) -> None:
+    """On questions that neither training was asked; problems alone let it drift there."""
+    drift = {}
+    for asked in (0, 4):
+        told = spec(f"{asked} asked", arm="permix", roleplay_per_step=asked, steps=40, kl=0.1, learning_rate=3e-3)
+        told = told.model_copy(update={"roleplay": tuple(world.practice_questions())})
+        trainer = trainer_of(told)
+        trainer.train()
+        trained, base = (
+            LanguageModel(model.eval(), trainer.processing_class) for model in (trainer.model, base_of(told))
+        )
+        conversations = [
+            (
+                [{"role": "system", "content": persona.text}, {"role": "user", "content": question}],
+                world.reply(question, persona, random.Random(0)),
+            )
+            for persona in PERSONAS[::4]
+            for question in world.roleplay_questions()
+        ]
+        nats, tokens = _divergence(trained, base, conversations)
+        drift[asked] = nats / tokens
+    assert drift[4] < drift[0] / 2
