@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from permix.config import EvaluationSettings
-from permix.evaluation.adaptive import Cell, Race, Rule, race
-from permix.evaluation.intervals import Array
-from permix.evaluation.simulated import SHAPES, simulated_chances, true_pss
-from permix.evaluation.stability import shares
+from permix.stability.adaptive import Cell, Race, Rule, race
+from permix.stability.outcomes import shares
+from permix.stability.simulated import SHAPES, simulated_chances, true_pss
+from permix.statistics.intervals import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

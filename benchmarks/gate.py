@@ -14,10 +14,11 @@ import sys
 
 import numpy as np
 
-from permix.evaluation.intervals import Array
-from permix.evaluation.paired import Difference, compare_outcomes
-from permix.evaluation.simulated import simulated_chances
-from permix.evaluation.stability import Outcomes
+from permix.evaluation.paired import compare_outcomes
+from permix.stability.outcomes import Outcomes
+from permix.stability.simulated import simulated_chances
+from permix.statistics.difference import Difference
+from permix.statistics.intervals import Array
 
 PERSONAS, WEAK, BEST = 20, 4, 0.88
 """As the organism's eval personas: twenty, of whom four share the worst manner; a trained policy solves 0.88."""

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from permix.evaluation.intervals import bootstrap_weights, estimate, mean_estimate
 from permix.evaluation.paired import compare_outcomes
-from permix.evaluation.simulated import SHAPES, simulated_chances, simulated_outcomes, true_pss
-from permix.evaluation.stability import Outcomes, measure_stability, noise_floor
+from permix.stability.outcomes import Outcomes
+from permix.stability.panel import measure_stability, noise_floor
+from permix.stability.simulated import SHAPES, simulated_chances, simulated_outcomes, true_pss
+from permix.statistics.intervals import bootstrap_weights, estimate, mean_estimate
 
 RESAMPLES, CONFIDENCE = 300, 0.95
 DESIGNS: dict[str, dict[str, Any]] = {

@@ -15,11 +15,12 @@ from flows.command import run_as_command
 from flows.evaluate import Evaluated, evaluate
 from permix.config import Profile
 from permix.evaluation.answers import read_answers
-from permix.evaluation.paired import Difference, compare
-from permix.evaluation.paired_judges import with_judges_difference
+from permix.evaluation.paired import compare
 from permix.evaluation.scorecard import Scorecard, read_scorecard
+from permix.fidelity.judging.pairs import with_judges_difference
 from permix.gate import OFF, Decision, coverage, decide, promotes, with_training
 from permix.reference import facts
+from permix.statistics.difference import Difference
 from tasks.approval import Approval, ask, check_can_ask
 from tasks.champion import flow_run_said, make_champion, record_rejection, with_vetoes
 from tasks.decision import decision_markdown, record_decision
@@ -159,7 +160,9 @@ def _against_champion(profile: Profile, champion: str, evaluated: Evaluated) -> 
         card, answers = read_scorecard(asked.path), read_answers(asked.path)
     settings = (profile.evaluation.resamples, coverage(profile.promotion), profile.seed)
     differences = compare(read_answers(candidate.path), answers, *settings)
-    return card, with_judges_difference(differences, read_scorecard(candidate.path), card, *settings)
+    return card, with_judges_difference(
+        differences, read_scorecard(candidate.path).fidelity.judged, card.fidelity.judged, *settings
+    )
 
 
 def _registered(name: str, version: str) -> Scorecard | None:

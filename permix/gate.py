@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from permix.config import PromotionSettings
-from permix.evaluation.paired import Difference
 from permix.evaluation.scorecard import Scorecard
+from permix.statistics.difference import Difference
 
 # Shares of a few hundred completions: a difference below this is rounding, never evidence.
 ROUNDING = 1e-9

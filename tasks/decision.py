@@ -10,10 +10,10 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from permix.config import PromotionSettings
-from permix.evaluation.paired import Difference
 from permix.evaluation.scorecard import Scorecard
 from permix.gate import Decision, coverage, promotes
 from permix.report.table import comparison_markdown
+from permix.statistics.difference import Difference
 from tasks.alias import set_tag
 
 

@@ -21,11 +21,10 @@ from prefect.context import TaskRunContext
 
 from permix.config import Profile, digest
 from permix.evaluation.answers import COMPLETIONS, write_answers
-from permix.evaluation.evaluate import make_scorecard
-from permix.evaluation.fidelity import with_judges
-from permix.evaluation.judgements import read_judgements, write_judgements
+from permix.evaluation.evaluate import make_scorecard, with_judges
 from permix.evaluation.protocol import make_protocol
 from permix.evaluation.scorecard import SCORECARD, Scorecard, write_scorecard
+from permix.fidelity.judging.judgements import read_judgements, write_judgements
 from permix.lock import locked
 from permix.personas import load_personas
 from permix.problems import load_problems
@@ -53,7 +52,18 @@ def evaluation_key(profile: Profile, policy: StageResult, problems: StageResult,
     inputs = [policy.digest, problems.digest, personas.digest]
     if profile.evaluation.judging is not None:
         inputs.append(judging_key(profile, policy))
-    code = code_digest("generation", "evaluation", "report", "verifier", "organism", "personas", "problems")
+    code = code_digest(
+        "generation",
+        "evaluation",
+        "stability",
+        "fidelity",
+        "statistics",
+        "report",
+        "verifier",
+        "organism",
+        "personas",
+        "problems",
+    )
     return digest("evaluate", profile.evaluation, profile.seed, inputs, code)
 
 

@@ -21,11 +21,11 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import TaskRunContext
 
 from permix.config import Judge, JudgingSettings, LocalJudge, Profile, ServerJudge, digest
-from permix.evaluation.judged import PersonaGymScore
-from permix.evaluation.judgements import PERSONAGYM, write_judgements
-from permix.evaluation.judging import Judgement, judge, play, write_examples
-from permix.evaluation.personagym import Benchmark, benchmark_of
-from permix.evaluation.personascore import persona_score
+from permix.fidelity.judging.figures import PersonaGymScore
+from permix.fidelity.judging.judge import Judgement, judge, play, write_examples
+from permix.fidelity.judging.judgements import PERSONAGYM, write_judgements
+from permix.fidelity.judging.questions import Benchmark, benchmark_of
+from permix.fidelity.judging.scores import persona_score
 from permix.generation import Completion, Generate, Sampling
 from permix.generation.cache import COMPLETIONS, cached
 from permix.reference import MANIFEST, Reference, finish
@@ -43,7 +43,7 @@ def judging_key(profile: Profile, policy: StageResult) -> str:
     settings = _settings(profile)
     evaluation = profile.evaluation
     figures = [evaluation.confidence, evaluation.resamples, profile.seed]
-    return digest("judge", policy.digest, asked(settings), figures, code_digest("generation", "evaluation"))
+    return digest("judge", policy.digest, asked(settings), figures, code_digest("generation", "fidelity", "statistics"))
 
 
 def asked(settings: JudgingSettings) -> str:

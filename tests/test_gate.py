@@ -4,9 +4,10 @@ import pytest
 from scripted import scorecard
 
 from permix.config import PromotionSettings
-from permix.evaluation.paired import Difference
-from permix.evaluation.scorecard import Estimate, Scorecard
+from permix.evaluation.scorecard import Scorecard
 from permix.gate import OFF, coverage, decide, promotes, with_training
+from permix.statistics.difference import Difference
+from permix.statistics.value import Estimate
 
 MODEL = scorecard({})
 SETTINGS = PromotionSettings(min_neutral_accuracy=0.5, min_pss=0.6, min_fidelity=0.8, margin=0.05, probability=0.9)

@@ -12,7 +12,7 @@ from permix.config.server import ServerSettings
 
 
 class AdaptiveSettings(Section):
-    """Samples are spent where they narrow the interval of PSS, not evenly (`permix.evaluation.adaptive`)."""
+    """Samples are spent where they narrow the interval of PSS, not evenly (`permix.stability.adaptive`)."""
 
     target_width: float = Field(0.2, gt=0, le=1)
     """It stops when the interval of PSS, at `confidence`, is no wider."""

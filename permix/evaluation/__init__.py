@@ -1,1 +1,1 @@
-"""Stability under personas, fidelity to them, and the statistics behind both."""
+"""What asks a model, and the scorecard that its answers become; stability, fidelity and statistics stand below."""

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from permix.evaluation.stability import Outcomes
 from permix.personas.schema import NEUTRAL
+from permix.stability.outcomes import Outcomes
 
 COMPLETIONS = "completions.parquet"
 Task = Literal["problem", "greedy", "paraphrase", "roleplay"]
@@ -66,6 +66,15 @@ def read_answers(directory: Path | str) -> list[Answer]:
     import pyarrow.parquet as pq
 
     return [Answer(**row) for row in pq.read_table(Path(directory) / COMPLETIONS).to_pylist()]
+
+
+def voice_means(answers: Sequence[Answer], task: str) -> dict[str, float]:
+    """Mean voice of each persona that was scored in a task, by persona id."""
+    scores: dict[str, list[float]] = {}
+    for answer in answers:
+        if answer.task == task and answer.voice is not None:
+            scores.setdefault(answer.persona, []).append(answer.voice)
+    return {persona: float(np.mean(values)) for persona, values in sorted(scores.items())}
 
 
 def ungradable(answers: Sequence[Answer]) -> list[Answer]:

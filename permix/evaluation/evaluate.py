@@ -7,18 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from permix.config import EvaluationSettings
+from permix.config import EvaluationSettings, digest
 from permix.each import Each
-from permix.evaluation.adaptive import Cell, race
-from permix.evaluation.answers import Answer, Task, outcomes, ungradable
-from permix.evaluation.fidelity import measure_fidelity, score_roleplay, score_solving, voice_means
-from permix.evaluation.intervals import Array
+from permix.evaluation.answers import Answer, Task, outcomes, ungradable, voice_means
 from permix.evaluation.protocol import Protocol, chat
 from permix.evaluation.scorecard import KindScore, Paraphrases, PersonaScore, ProblemScore, Scorecard
-from permix.evaluation.stability import Outcomes, average_accuracy, measure_stability
+from permix.fidelity.judging.fidelity import judged_fidelity
+from permix.fidelity.judging.figures import PersonaGymScore
+from permix.fidelity.voice import measure_fidelity, score_roleplay, score_solving
 from permix.generation.completion import Completion, Generate, Sampling
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
+from permix.stability.adaptive import Cell, race
+from permix.stability.outcomes import Outcomes
+from permix.stability.panel import average_accuracy, measure_stability
+from permix.statistics.intervals import Array
 from permix.verifier import verify_each
 
 
@@ -51,7 +54,7 @@ def ask(generate: Generate, protocol: Protocol, each: Each = map) -> list[Answer
 
 
 def ask_adaptively(generate: Generate, protocol: Protocol, each: Each = map) -> list[Answer]:
-    """The sampled problems only, as far as the protocol's rule asks them (`permix.evaluation.adaptive`).
+    """The sampled problems only, as far as the protocol's rule asks them (`permix.stability.adaptive`).
 
     Every answer is one that the even design would have given. At temperature 0 all samples are alike, so there is one.
     Raises ValueError where the protocol has no rule.
@@ -121,13 +124,23 @@ def make_scorecard(
         cut=float(np.mean([not answer.finished for answer in written])),
         neutral_greedy=float(np.mean([answer.verdict == "correct" for answer in greedy])),
         stability=stability,
-        fidelity=measure_fidelity(answers, protocol.personas, resamples, confidence, protocol.seed),
+        fidelity=measure_fidelity(roleplay, solving, protocol.personas, resamples, confidence, protocol.seed),
         personas=personas,
         kinds=_kinds(personas, solved, settings, protocol.seed),
         subjects=_by({problem.id: problem.subject for problem in protocol.problems}, solved, settings, protocol.seed),
         levels=_by({problem.id: problem.level for problem in protocol.problems}, solved, settings, protocol.seed),
         paraphrases=_paraphrases(answers, protocol, settings),
     )
+
+
+def with_judges(scorecard: Scorecard, figures: PersonaGymScore, asked: str) -> Scorecard:
+    """The scorecard with fidelity in role-play as judges scored it.
+
+    `asked` is the digest of the questions, rubrics and judges, which become a part of the protocol: fidelities that
+    were judged in another way do not compare.
+    """
+    fidelity = judged_fidelity(figures, scorecard.fidelity.solving)
+    return scorecard.model_copy(update={"fidelity": fidelity, "protocol": digest(scorecard.protocol, asked)})
 
 
 def _asked(

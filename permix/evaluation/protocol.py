@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from permix.config import EvaluationSettings, digest
-from permix.evaluation.adaptive import Rule
-from permix.evaluation.fidelity import role_of
-from permix.evaluation.paraphrases import paraphrases
+from permix.fidelity.voice import role_of
 from permix.generation.completion import Chat
 from permix.organism.world import roleplay_questions
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
+from permix.stability.adaptive import Rule
+from permix.stability.paraphrases import paraphrases
 
 T = TypeVar("T")
 

@@ -10,8 +10,9 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from permix.evaluation.judged import PersonaGymScore
-from permix.evaluation.value import Estimate, Value
+from permix.fidelity.figures import Fidelity
+from permix.stability.panel import Stability
+from permix.statistics.value import Estimate, Value
 
 __all__ = [
     "SCORECARD",
@@ -27,63 +28,6 @@ __all__ = [
 ]
 
 SCORECARD = "scorecard.json"
-
-
-class Stability(Value):
-    """The panel: how little the persona changes accuracy. Intervals are by bootstrap over problems.
-
-    The neutral prompt is not among the personas. Accuracies are of single completions, the mean over samples.
-    """
-
-    pss: Estimate
-    """Persona stability score: worst / best persona accuracy (0/0 = 0). permix's own choice; the PerMix-RLVR paper's
-    formula could not be had."""
-    noise_floor: Estimate
-    """PSS of this model if no persona had an effect: mean, and range at the confidence, over permutations of each
-    problem's completions among the personas. A robust model scores this, not 1."""
-    neutral: Estimate
-    """Accuracy without a persona."""
-    mean: Estimate
-    """Mean accuracy over personas."""
-    worst: Estimate
-    """Accuracy under the persona with the lowest."""
-    best: Estimate
-    """Accuracy under the persona with the highest."""
-    best_minus_worst: Estimate
-    """Difference of the two accuracies: 0 where no persona matters."""
-    worst_minus_neutral: Estimate
-    """Negative where the worst persona does worse than none."""
-    all_over_any: Estimate
-    """Share of problems solved under all personas / under any, one completion each (0/0 = 0)."""
-    prompt_sensi_score: Estimate
-    """ProSA's PromptSensiScore (arXiv 2410.12405): mean over problems of the mean absolute difference in accuracy
-    between two personas. Lower is better."""
-    sat: Estimate
-    """Saturation (Mizrahi et al., arXiv 2401.00595): 1 - (best - mean)."""
-    cps: Estimate
-    """Combined performance score (same source): sat * best."""
-    worst_persona: str
-    """Id of the persona with the lowest accuracy; the first by id of several."""
-    best_persona: str
-    """Id of the persona with the highest accuracy; the first by id of several."""
-
-
-class Fidelity(Value):
-    """How well personas are kept, as a judge scores it. Intervals are by bootstrap over personas."""
-
-    judge: str
-    """What scored the replies; empty where nothing could."""
-    personas: int
-    """How many personas the judge could score."""
-    roleplay: Estimate | None
-    """Mean score of role-play replies; None: not measured."""
-    solving: Estimate | None
-    """Mean score of the voice kept in completions of problems; None: not measured."""
-    note: str
-    """Why a figure is missing, or what it leaves out; empty where all were measured."""
-    judged: PersonaGymScore | None = None
-    """PersonaGym's figures where judges are configured: then `roleplay` is its PersonaScore, from 0 to 1, over its
-    own personas. None: the organism's voice is what was heard."""
 
 
 class PersonaScore(Value):
@@ -161,7 +105,7 @@ class Scorecard(Value):
     samples: int
     """Completions for each problem under each persona; at most, where the evaluation was adaptive."""
     adaptive: bool
-    """Whether personas that could be neither worst nor best were asked less (`permix.evaluation.adaptive`)."""
+    """Whether personas that could be neither worst nor best were asked less (`permix.stability.adaptive`)."""
     completions: int
     """Sampled completions of problems, under personas and without: what PSS cost."""
     temperature: float

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from permix.evaluation.scorecard import Estimate, PersonaScore, Scorecard
+from permix.evaluation.scorecard import PersonaScore, Scorecard
 from permix.report.template import render
 from permix.report.words import kind_name, persona_name
+from permix.statistics.value import Estimate
 
 LONGEST = 60
 """So many characters of a persona's prompt name it in the chart; the whole prompt shows when it is pointed at."""

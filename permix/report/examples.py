@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from permix.evaluation.answers import Answer
-from permix.evaluation.judging import Judgement
-from permix.evaluation.personagym import Question
+from permix.fidelity.judging.judge import Judgement
+from permix.fidelity.judging.questions import Question
 from permix.personas.schema import NEUTRAL
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from permix.evaluation.scorecard import Estimate, Fidelity, Paraphrases, Scorecard, Stability, Value
+from permix.evaluation.scorecard import Paraphrases, Scorecard
+from permix.fidelity.figures import Fidelity
+from permix.stability.panel import Stability
+from permix.statistics.value import Estimate, Value
 
 
 @dataclass(frozen=True)

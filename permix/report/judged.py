@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from permix.evaluation.judged import PersonaGymScore
-from permix.evaluation.value import Estimate
+from permix.fidelity.judging.figures import PersonaGymScore
+from permix.statistics.value import Estimate
 
 
 def judged_markdown(figures: PersonaGymScore) -> str:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, fields
 from markupsafe import Markup
 
 from permix.evaluation.answers import Answer, read_answers
-from permix.evaluation.judged import PersonaGymScore
-from permix.evaluation.judgements import JUDGEMENTS, read_judgements
-from permix.evaluation.judging import Judgement
-from permix.evaluation.paired import Difference, compare
-from permix.evaluation.paired_judges import with_judges_difference
-from permix.evaluation.personagym import TASKS
-from permix.evaluation.scorecard import Estimate, ProblemScore, Scorecard, read_scorecard
+from permix.evaluation.paired import compare
+from permix.evaluation.scorecard import ProblemScore, Scorecard, read_scorecard
+from permix.fidelity.judging.figures import PersonaGymScore
+from permix.fidelity.judging.judge import Judgement
+from permix.fidelity.judging.judgements import JUDGEMENTS, read_judgements
+from permix.fidelity.judging.pairs import with_judges_difference
+from permix.fidelity.judging.questions import TASKS
 from permix.reference import Reference, facts
 from permix.report.bars import bars, colour
 from permix.report.examples import Failure, failures, replies
@@ -25,6 +25,8 @@ from permix.report.figures import FIGURES, Figure, definition
 from permix.report.plane_html import Point, plane
 from permix.report.template import TEMPLATES, probability, render, signed
 from permix.report.words import kind_name, persona_name
+from permix.statistics.difference import Difference
+from permix.statistics.value import Estimate
 
 REPORT = "report.html"
 FIDELITY = "fidelity in role-play"
@@ -119,7 +121,9 @@ def page(evaluations: Mapping[str, Evaluation]) -> str:
 def _compare(candidate: Evaluation, reference: Evaluation) -> dict[str, Difference]:
     confidence, adaptive = reference.scorecard.confidence, reference.scorecard.adaptive
     found = compare(candidate.answers, reference.answers, confidence=confidence, uneven=adaptive)
-    return with_judges_difference(found, candidate.scorecard, reference.scorecard, confidence=confidence)
+    return with_judges_difference(
+        found, candidate.scorecard.fidelity.judged, reference.scorecard.fidelity.judged, confidence=confidence
+    )
 
 
 def points(scorecards: Mapping[str, Scorecard]) -> list[Point]:

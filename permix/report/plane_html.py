@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from permix.evaluation.scorecard import Estimate
 from permix.report.template import render
+from permix.statistics.value import Estimate
 
 HEIGHT = 340
 """Of the plane in pixels, as in page.css; labels are kept apart by it."""

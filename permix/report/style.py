@@ -11,7 +11,7 @@ import io
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from permix.evaluation.scorecard import Estimate
+from permix.statistics.value import Estimate
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart. Other kinds are grey.
 KIND_COLOURS = {

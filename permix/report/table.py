@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
-from permix.evaluation.scorecard import Estimate, Scorecard
+from permix.evaluation.scorecard import Scorecard
 from permix.report.words import persona_name
+from permix.statistics.value import Estimate
 
 
 def comparison_rows(scorecards: Mapping[str, Scorecard]) -> list[tuple[str, ...]]:

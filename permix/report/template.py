@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from permix.evaluation.paired import Difference
+from permix.statistics.difference import Difference
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from permix.evaluation.scorecard import Scorecard
-from permix.evaluation.value import Value
+from permix.statistics.value import Value
 
 FIGURES = ("pss", "fidelity", "fidelity_solving", "neutral_accuracy", "mean_accuracy", "worst_accuracy")
 """What is compared, each a share from 0 to 1."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from permix.evaluation.value import Value
+from permix.statistics.value import Value
 from permix.study.compare import SeedDifference
 
 

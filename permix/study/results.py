@@ -11,7 +11,7 @@ from pydantic import Field
 
 from permix.config import StudySettings
 from permix.evaluation.scorecard import Scorecard
-from permix.evaluation.value import Value
+from permix.statistics.value import Value
 from permix.study.cells import BASE, Cell, Part
 from permix.study.compare import FIGURES, SeedDifference, compare_seeds, figures, seed_interval
 from permix.study.findings import Finding, findings

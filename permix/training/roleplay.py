@@ -14,7 +14,7 @@ from typing import Any
 
 from permix.config import Profile, TrainingSettings
 from permix.curation.text import normalised
-from permix.evaluation.personagym import benchmark_of
+from permix.fidelity.judging.questions import benchmark_of
 from permix.organism import world
 from permix.personas.schema import NEUTRAL
 

@@ -14,8 +14,8 @@ from permix.evaluation.answers import Answer, write_answers
 from permix.evaluation.evaluate import ask, make_scorecard
 from permix.evaluation.paired import compare, compare_evaluations, compare_outcomes
 from permix.evaluation.scorecard import write_scorecard
-from permix.evaluation.simulated import SHAPES, simulated_chances
-from permix.evaluation.stability import Outcomes
+from permix.stability.outcomes import Outcomes
+from permix.stability.simulated import SHAPES, simulated_chances
 
 ASKED = protocol()
 HASTY = "organism/hasty-pirate"

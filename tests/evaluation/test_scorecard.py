@@ -9,9 +9,10 @@ from scripted import SETTINGS, protocol, scorecard, scripted
 
 from permix.evaluation.answers import Answer
 from permix.evaluation.evaluate import ask, make_scorecard
-from permix.evaluation.scorecard import Estimate, Scorecard, read_scorecard, write_scorecard
+from permix.evaluation.scorecard import Scorecard, read_scorecard, write_scorecard
 from permix.organism import world
 from permix.personas.schema import NEUTRAL, Persona
+from permix.statistics.value import Estimate
 
 EVAL = [persona for persona in world.personas() if persona.split == "eval"]
 STRANGER = Persona("real/1", "You are a night-shift nurse.", "everyday", "eval", "real")

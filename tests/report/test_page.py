@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from scripted import SETTINGS, protocol, scripted
 
-from permix.evaluation.evaluate import ask, make_scorecard
-from permix.evaluation.fidelity import with_judges
-from permix.evaluation.judging import Judgement
-from permix.evaluation.personagym import TASKS, Question
-from permix.evaluation.personascore import persona_score
+from permix.evaluation.evaluate import ask, make_scorecard, with_judges
 from permix.evaluation.scorecard import Scorecard
+from permix.fidelity.judging.judge import Judgement
+from permix.fidelity.judging.questions import TASKS, Question
+from permix.fidelity.judging.scores import persona_score
 from permix.report.examples import failures, replies
 from permix.report.figures import FIGURES
 from permix.report.page import Evaluation, Facts, page, warnings

@@ -11,15 +11,15 @@ from loopback import said, serving
 
 from flows.evaluate import evaluate
 from permix.config import EvaluationSettings, JudgingSettings, Profile, ServerJudge
-from permix.evaluation.judgements import JUDGEMENTS, read_judgements
-from permix.evaluation.personagym import TASKS, read_benchmark
-from permix.evaluation.personascore import persona_score
 from permix.evaluation.scorecard import read_scorecard
+from permix.fidelity.judging.judgements import JUDGEMENTS, read_judgements
+from permix.fidelity.judging.questions import TASKS, read_benchmark
+from permix.fidelity.judging.scores import persona_score
 from permix.organism import world
 from tasks.judging import asked
 
 DESERVED = dict(zip(TASKS, (5, 4, 3, 2, 4), strict=True))
-TASK_OF = {question.text: question.task for question in read_benchmark("permix/evaluation/roleplay").questions}
+TASK_OF = {question.text: question.task for question in read_benchmark("permix/fidelity/judging/personagym").questions}
 
 
 class World:
@@ -100,7 +100,7 @@ def test_a_judged_model_has_its_persona_score_on_its_scorecard(workspace: Path) 
 def test_what_is_asked_tells_figures_apart() -> None:
     usual = profile("http://127.0.0.1:9/v1").evaluation.judging
     assert usual is not None
-    assert asked(usual) == asked(usual.model_copy(update={"questions": "permix/evaluation/roleplay"}))
+    assert asked(usual) == asked(usual.model_copy(update={"questions": "permix/fidelity/judging/personagym"}))
     changes: list[dict[str, Any]] = [{"personas": 2}, {"questions_per_task": 1}, {"asked_again": 1}, {"top_p": 0.5}]
     changes += [{"judges": usual.judges[:1]}, {"examples": usual.judges[0]}, {"judge_tokens": 7}]
     assert len({asked(usual.model_copy(update=change)) for change in [{}, *changes]}) == 8

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from permix.config import JudgingSettings, Profile, ServerJudge, with_overrides
-from permix.evaluation.personagym import OWN_SET, benchmark_of, read_benchmark
+from permix.fidelity.judging.questions import OWN_SET, benchmark_of, read_benchmark
 from permix.generation.local import LanguageModel
 from permix.organism import world
 from permix.personas.schema import NEUTRAL

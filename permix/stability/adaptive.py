@@ -23,10 +23,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from permix.evaluation.errors import Means, measure_means, score_ends
-from permix.evaluation.extremes import Figures, interval_of_smallest
-from permix.evaluation.intervals import Array, bootstrap_weights, normal_quantile
-from permix.evaluation.stability import ratios, shares
+from permix.stability.outcomes import shares
+from permix.stability.panel import ratios
+from permix.statistics.extremes import Figures, interval_of_smallest
+from permix.statistics.intervals import Array, bootstrap_weights, normal_quantile
+from permix.statistics.means import Means, measure_means, score_ends
 
 Cell = tuple[int, int, int]
 """Which column (0: the neutral prompt, then the personas), which problem, which sample."""

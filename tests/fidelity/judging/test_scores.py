@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from permix.evaluation.judging import Judgement
-from permix.evaluation.personagym import TASKS, Question
-from permix.evaluation.personascore import krippendorff_alpha, persona_score
+from permix.fidelity.judging.judge import Judgement
+from permix.fidelity.judging.questions import TASKS, Question
+from permix.fidelity.judging.scores import krippendorff_alpha, persona_score
 
 NAN = float("nan")
 

@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from permix.config import EvaluationSettings
 from permix.evaluation.evaluate import ask, make_scorecard
-from permix.evaluation.paraphrases import paraphrases
 from permix.generation import Chat, Completion, Sampling
 from permix.generation.server import Server, complete
 from permix.organism import world
 from permix.personas.schema import NEUTRAL
+from permix.stability.paraphrases import paraphrases
 
 ASKING = SETTINGS.model_copy(update={"paraphrases": 5})
 

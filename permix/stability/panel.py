@@ -1,81 +1,58 @@
-"""Stability: how little the persona changes accuracy. Every figure's definition is in `scorecard.Stability`."""
+"""Stability: how little the persona changes accuracy. Every figure's definition is in `Stability`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from permix.evaluation.errors import Means, even_weights, measure_means, weighted_means
-from permix.evaluation.extremes import Figures, interval_of_smallest
-from permix.evaluation.intervals import Array, bootstrap_weights, estimate, holding, small_sample
-from permix.evaluation.scorecard import Stability
-from permix.evaluation.value import Estimate
+from permix.stability.outcomes import Outcomes
+from permix.statistics.extremes import Figures, interval_of_smallest
+from permix.statistics.intervals import Array, bootstrap_weights, estimate, holding, small_sample
+from permix.statistics.means import Means, even_weights, measure_means, weighted_means
+from permix.statistics.value import Estimate, Value
 
 BOUNDS = {"worst_minus_neutral": (-1.0, 1.0)}
 """Of the panel's figures that are not shares."""
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """What a model solved: the same problems under every persona and under the neutral prompt.
+class Stability(Value):
+    """The panel: how little the persona changes accuracy. Intervals are by bootstrap over problems.
 
-    An adaptive evaluation asks some personas less than others (`permix.evaluation.adaptive`); what was not asked is
-    NaN. A persona's accuracy is the mean over the problems that it was asked, of the mean over a problem's samples.
+    The neutral prompt is not among the personas. Accuracies are of single completions, the mean over samples.
     """
 
-    problems: tuple[str, ...]
-    """Ids, N of them."""
-    personas: tuple[str, ...]
-    """Ids, P of them; the neutral prompt is not among them."""
-    correct: Array
-    """0, 1 or NaN, shape (N, P, K): K samples of each problem under each persona."""
-    neutral: Array
-    """0, 1 or NaN, shape (N, K)."""
-
-    def __post_init__(self) -> None:
-        """Refuse what has no statistics."""
-        n, p = len(self.problems), len(self.personas)
-        if not n or not p:
-            raise ValueError(f"stability needs problems and personas; there are {n} and {p}")
-        if self.correct.shape[:2] != (n, p) or self.neutral.shape != (n, self.correct.shape[2]):
-            raise ValueError(f"{self.correct.shape=} and {self.neutral.shape=} do not fit {n} problems, {p} personas")
-        if np.isnan(self.rates()).all(axis=0).any():
-            raise ValueError("every persona, and the neutral prompt, must have been asked something")
-
-    def rates(self) -> Array:
-        """Share solved of each problem's samples, shape (N, 1 + P): the neutral prompt, then the personas.
-
-        NaN where a problem was not asked.
-        """
-        return shares(self._whole())[0]
-
-    def counts(self) -> Array:
-        """Samples of each problem, shape (N, 1 + P), as in `rates`."""
-        return shares(self._whole())[1]
-
-    def asked_of_all(self) -> Array:
-        """Numbers of the problems that every persona, and the neutral prompt, was asked."""
-        return np.flatnonzero(self.counts().all(axis=1))
-
-    def of_problems(self, rows: Array) -> Outcomes:
-        """The same of some of the problems, by number. Raises ValueError for none."""
-        names = tuple(self.problems[row] for row in rows)
-        return Outcomes(names, self.personas, self.correct[rows], self.neutral[rows])
-
-    def _whole(self) -> Array:
-        return np.concatenate([self.neutral[:, None], self.correct], axis=1).astype(float)
-
-
-def shares(correct: Array) -> tuple[Array, Array]:
-    """Share solved of each problem's samples, and how many samples: both (N, M), of (N, M, K) with NaN for not asked.
-
-    The share is NaN where there is no sample.
-    """
-    counts = np.isfinite(correct).sum(axis=2)
-    solved = np.nansum(correct, axis=2)
-    return np.divide(solved, counts, out=np.full(counts.shape, np.nan), where=counts > 0), counts
+    pss: Estimate
+    """Persona stability score: worst / best persona accuracy (0/0 = 0). permix's own choice; the PerMix-RLVR paper's
+    formula could not be had."""
+    noise_floor: Estimate
+    """PSS of this model if no persona had an effect: mean, and range at the confidence, over permutations of each
+    problem's completions among the personas. A robust model scores this, not 1."""
+    neutral: Estimate
+    """Accuracy without a persona."""
+    mean: Estimate
+    """Mean accuracy over personas."""
+    worst: Estimate
+    """Accuracy under the persona with the lowest."""
+    best: Estimate
+    """Accuracy under the persona with the highest."""
+    best_minus_worst: Estimate
+    """Difference of the two accuracies: 0 where no persona matters."""
+    worst_minus_neutral: Estimate
+    """Negative where the worst persona does worse than none."""
+    all_over_any: Estimate
+    """Share of problems solved under all personas / under any, one completion each (0/0 = 0)."""
+    prompt_sensi_score: Estimate
+    """ProSA's PromptSensiScore (arXiv 2410.12405): mean over problems of the mean absolute difference in accuracy
+    between two personas. Lower is better."""
+    sat: Estimate
+    """Saturation (Mizrahi et al., arXiv 2401.00595): 1 - (best - mean)."""
+    cps: Estimate
+    """Combined performance score (same source): sat * best."""
+    worst_persona: str
+    """Id of the persona with the lowest accuracy; the first by id of several."""
+    best_persona: str
+    """Id of the persona with the highest accuracy; the first by id of several."""
 
 
 def measure_stability(

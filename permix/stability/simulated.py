@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from permix.evaluation.intervals import Array
-from permix.evaluation.stability import Outcomes
+from permix.stability.outcomes import Outcomes
+from permix.statistics.intervals import Array
 
 # Name, and the accuracy under each persona.
 SHAPES: dict[str, tuple[float, ...]] = {

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from permix.evaluation.intervals import Array, holding, normal_quantile, small_sample
-from permix.evaluation.value import Estimate
+from permix.statistics.intervals import Array, holding, normal_quantile, small_sample
+from permix.statistics.value import Estimate
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from permix.evaluation.simulated import SHAPES, simulated_outcomes, true_pss
-from permix.evaluation.stability import Outcomes, measure_stability
+from permix.stability.outcomes import Outcomes
+from permix.stability.panel import measure_stability
+from permix.stability.simulated import SHAPES, simulated_outcomes, true_pss
 
 
 def held(shape: str, rounds: int, **design: float) -> float:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from permix.evaluation.intervals import mean_estimate
-from permix.evaluation.judged import HIGHEST, LOWEST, Agreement, JudgeReport, PersonaGymScore
-from permix.evaluation.judging import Judgement
-from permix.evaluation.personagym import TASKS, Question
-from permix.evaluation.value import Estimate
+from permix.fidelity.judging.figures import HIGHEST, LOWEST, Agreement, JudgeReport, PersonaGymScore
+from permix.fidelity.judging.judge import Judgement
+from permix.fidelity.judging.questions import TASKS, Question
+from permix.statistics.intervals import mean_estimate
+from permix.statistics.value import Estimate
 
 
 def persona_score(

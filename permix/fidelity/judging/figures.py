@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from permix.evaluation.value import Estimate, Value
+from permix.statistics.value import Estimate, Value
 
 LOWEST, HIGHEST = 1, 5
 """The scale of a judge's score."""

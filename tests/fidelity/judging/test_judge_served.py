@@ -12,9 +12,9 @@ from served import transformers_serve
 from starlette.responses import Response
 
 from permix.config import OrganismSettings
-from permix.evaluation.judging import judge, play
-from permix.evaluation.personagym import OWN_SET, read_benchmark
-from permix.evaluation.personascore import persona_score
+from permix.fidelity.judging.judge import judge, play
+from permix.fidelity.judging.questions import OWN_SET, read_benchmark
+from permix.fidelity.judging.scores import persona_score
 from permix.generation import Sampling
 from permix.generation.cache import COMPLETIONS, cached
 from permix.generation.server import Server, complete

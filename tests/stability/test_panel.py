@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from permix.evaluation.stability import Outcomes, measure_stability, noise_floor
+from permix.stability.outcomes import Outcomes
+from permix.stability.panel import measure_stability, noise_floor
 
 
 def outcomes(correct: object, neutral: object) -> Outcomes:

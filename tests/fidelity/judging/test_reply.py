@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from permix.evaluation.judge_reply import read_score
+from permix.fidelity.judging.reply import read_score
 
 CASES = [
     json.loads(line)

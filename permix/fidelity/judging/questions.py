@@ -2,7 +2,7 @@
 
 A directory holds one `*.jsonl` file, a line `{"persona": ..., "questions": {task: [...]}}` for each persona, and
 `rubrics/<task>.txt` (lower case, underscores) with the slots `{persona}`, `{question}`, `{response}` and, if it likes,
-`{score_example}`. All five tasks are needed. `permix/evaluation/roleplay` is a small set of our own.
+`{score_example}`. All five tasks are needed. `permix/fidelity/judging/personagym` is a small set of our own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from permix.config import JudgingSettings, digest
 from permix.generation.completion import Chat
 
 TASKS = ("Expected Action", "Toxicity", "Linguistic Habits", "Persona Consistency", "Action Justification")
-OWN_SET = Path(__file__).parent / "roleplay"
+OWN_SET = Path(__file__).parent / "personagym"
 SLOTS = ("persona", "question", "response")
 
 

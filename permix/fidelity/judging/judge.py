@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from permix.evaluation.judge_reply import read_score
-from permix.evaluation.personagym import Benchmark, Question, fill
+from permix.fidelity.judging.questions import Benchmark, Question, fill
+from permix.fidelity.judging.reply import read_score
 from permix.generation.completion import Chat, Completion, Generate, Sampling
 
 ANSWERING = Sampling(max_tokens=1024, temperature=0.9, top_p=0.9)

@@ -8,12 +8,12 @@ import pytest
 from scripted import protocol, scripted
 
 from permix.config import AdaptiveSettings, EvaluationSettings
-from permix.evaluation.adaptive import Cell, Race, Rule, race
 from permix.evaluation.answers import outcomes
 from permix.evaluation.evaluate import ask, make_scorecard
-from permix.evaluation.intervals import Array
 from permix.evaluation.paired import compare
-from permix.evaluation.simulated import SHAPES, simulated_chances, true_pss
+from permix.stability.adaptive import Cell, Race, Rule, race
+from permix.stability.simulated import SHAPES, simulated_chances, true_pss
+from permix.statistics.intervals import Array
 
 RULE = Rule(target_width=0.2, batch=20, max_completions=None, confidence=0.95, resamples=200, seed=0)
 HASTY = "organism/hasty-pirate"

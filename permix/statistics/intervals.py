@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from permix.evaluation.value import Estimate
+from permix.statistics.value import Estimate
 
 Array = NDArray[Any]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from permix.evaluation.intervals import bootstrap_weights, estimate, mean_estimate, small_sample
+from permix.statistics.intervals import bootstrap_weights, estimate, mean_estimate, small_sample
 
 
 def test_weights_are_shares_of_the_units() -> None:

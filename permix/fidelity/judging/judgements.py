@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from permix.evaluation.judging import Judgement
-from permix.evaluation.personagym import Question
+from permix.fidelity.judging.judge import Judgement
+from permix.fidelity.judging.questions import Question
 
 JUDGEMENTS = "judgements.parquet"
 PERSONAGYM = "personagym.json"

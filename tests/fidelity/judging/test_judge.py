@@ -9,9 +9,9 @@ import pytest
 from loopback import failed, said, serving
 from starlette.responses import Response
 
-from permix.evaluation.judging import judge, play, write_examples
-from permix.evaluation.personagym import OWN_SET, TASKS, Benchmark, Question, read_benchmark
-from permix.evaluation.personascore import persona_score
+from permix.fidelity.judging.judge import judge, play, write_examples
+from permix.fidelity.judging.questions import OWN_SET, TASKS, Benchmark, Question, read_benchmark
+from permix.fidelity.judging.scores import persona_score
 from permix.generation import Completion
 from permix.generation.cache import COMPLETIONS, cached
 from permix.generation.server import Server, ServerError, complete

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from permix.evaluation.errors import Means, score_ends
-from permix.evaluation.intervals import Array, normal_quantile
+from permix.statistics.intervals import Array, normal_quantile
+from permix.statistics.means import Means, score_ends
 
 FIRST_STEP = 0.1
 """Share of an end's error that goes to leaving figures out."""

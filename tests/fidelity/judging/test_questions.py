@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from permix.evaluation.personagym import OWN_SET, TASKS, read_benchmark
+from permix.fidelity.judging.questions import OWN_SET, TASKS, read_benchmark
 
 PERSONAGYM = Path("/work/shared/data/personagym")
 

@@ -1,0 +1,1 @@
+"""PersonaGym's protocol (arXiv 2407.18416): questions in character, replies, and judges who score them."""

@@ -1,0 +1,1 @@
+"""How little the persona changes whether a problem is solved."""
