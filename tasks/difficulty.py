@@ -18,11 +18,11 @@ from permix.curation.store import iter_rejects
 from permix.generation import Sampling
 from permix.generation.cache import COMPLETIONS, cached
 from permix.personas import NEUTRAL
+from permix.personas.chat import chat
 from permix.problems import Problem, load_problems
 from permix.problems.difficulty import NothingInBandError, out_of_band, pass_rates
 from permix.problems.store import COLUMNS
 from permix.reference import facts
-from permix.training.prompt import prompt
 from permix.verifier import verify_each
 from permix.workspace import workspace
 from tasks.answering import run_model
@@ -108,6 +108,7 @@ def _drawn(profile: Profile) -> dict[str, Any]:
         "max_tokens": training.max_completion_tokens,
         "seed": profile.seed,
         "prompt": NEUTRAL.text,
+        **profile.asking.model_dump(mode="json"),
     }
 
 
@@ -131,8 +132,8 @@ def _solved(profile: Profile, base: StageResult, problems: Sequence[Problem]) ->
             lambda done, of: show(done, of, "written"),
             model.each,
         )
-        completions = ask([prompt(problem, NEUTRAL) for problem in problems], sampling)
+        completions = ask([chat(NEUTRAL, profile.asking.asked(problem.question)) for problem in problems], sampling)
         golds = [problem.gold for problem in problems for _ in range(settings.samples)]
-        verdicts = verify_each([sample.text for samples in completions for sample in samples], golds, fan_out.each)
+        verdicts = verify_each([sample.text for samples in completions for sample in samples], golds, fan_out.each, profile.asking.read)
     right = [verdict.verdict == "correct" for verdict in verdicts]
     return [sum(right[start : start + settings.samples]) for start in range(0, len(right), settings.samples)]

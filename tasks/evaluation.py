@@ -64,7 +64,7 @@ def evaluation_key(profile: Profile, policy: StageResult, problems: StageResult,
         "personas",
         "problems",
     )
-    return digest("evaluate", profile.evaluation, profile.seed, inputs, code)
+    return digest("evaluate", profile.evaluation, profile.answers, profile.seed, inputs, code)
 
 
 def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
@@ -88,14 +88,15 @@ def evaluate_policy(
         mlflow.set_tags({"permix.model": policy.digest, "permix.label": label, "permix.where": where(policy)})
         judging = profile.evaluation.judging
         judged = None if judging is None else run_stage(judge_policy, profile, policy, label)
-        protocol = make_protocol(
-            load_problems(Path(problems.path), "eval"),
-            load_personas(Path(personas.path), "eval"),
-            profile.evaluation,
-            profile.seed,
-        )
         with fanned_out(profile.fan_out, f"evaluate {label}") as fan_out:
             model = run_model(policy, profile.evaluation, fan_out)
+            protocol = make_protocol(
+                load_problems(Path(problems.path), "eval"),
+                load_personas(Path(personas.path), "eval"),
+                profile.evaluation,
+                profile.seed,
+                profile.answers.resolved(model.organism),
+            )
             answers = ask_model(model, protocol, profile.evaluation, label, fan_out)
         if not model.organism:
             answers = [replace(answer, voice=None) for answer in answers]

@@ -45,7 +45,7 @@ def training_key(
     settings = profile.training.model_dump(mode="json", exclude={"micro_batch", "launch"})
     inputs = [base.digest, problems.digest, personas.digest, *([teacher.digest] if teacher else [])]
     code = code_digest("training", "personas", "verifier", "generation")
-    return digest("train", settings, profile.seed, inputs, roleplay_questions(profile), code)
+    return digest("train", settings, profile.asking, profile.seed, inputs, roleplay_questions(profile), code)
 
 
 def _key(_: TaskRunContext, arguments: dict[str, Any]) -> str:
@@ -73,6 +73,7 @@ def train_policy(
         personas=personas.path,
         directory=str(directory),
         settings=profile.training,
+        answers=profile.asking,
         roleplay=roleplay_questions(profile),
         seed=profile.seed,
     )

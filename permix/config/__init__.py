@@ -5,6 +5,7 @@ the Prefect UI. The defaults are the organism profile: a whole run on a laptop. 
 valid one.
 """
 
+from permix.config.answers import AnswerSettings
 from permix.config.digest import digest
 from permix.config.evaluation import AdaptiveSettings, EvaluationSettings
 from permix.config.fan_out import FanOutSettings
@@ -37,6 +38,7 @@ from permix.config.training import Arm, LoraSettings, Mixing, PersonaWeights, Tr
 __all__ = [
     "ARMS",
     "AdaptiveSettings",
+    "AnswerSettings",
     "Arm",
     "DifficultySettings",
     "EvaluationSettings",

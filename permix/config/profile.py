@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from permix.config.answers import AnswerSettings
 from permix.config.evaluation import EvaluationSettings
 from permix.config.fan_out import FanOutSettings
 from permix.config.model import ModelSettings, OrganismSettings
@@ -28,6 +29,8 @@ class Profile(Section):
     """Which model is trained."""
     organism: OrganismSettings = OrganismSettings()
     """How the embedded base model is made; used when model.base is `organism`."""
+    answers: AnswerSettings = AnswerSettings()
+    """How an answer is asked for and where it is read."""
     problems: ProblemSettings = ProblemSettings()
     """Verifiable problems."""
     personas: PersonaSettings = PersonaSettings()
@@ -42,6 +45,11 @@ class Profile(Section):
     """Arms compared over seeds, by `permix study`."""
     fan_out: FanOutSettings | None = None
     """A Ray cluster that evaluation and curation are spread over; null: they run in this process."""
+
+    @property
+    def asking(self) -> AnswerSettings:
+        """`answers` with the instruction spelled out, as the profile's base is asked."""
+        return self.answers.resolved(organism=self.model.base == "organism")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -43,6 +43,8 @@ class Answer:
     """correct, incorrect or ungradable; None in role-play."""
     answer: str | None = None
     """What the verifier read as the answer."""
+    place: str | None = None
+    """Where the answer stood (`boxed`, `number`, ...); None where none was found."""
     reason: str | None = None
     """Why the verdict."""
     voice: float | None = None

@@ -10,7 +10,8 @@ import numpy as np
 from permix.config import EvaluationSettings, digest
 from permix.each import Each
 from permix.evaluation.answers import Answer, Task, outcomes, ungradable, voice_means
-from permix.evaluation.protocol import Protocol, chat
+from permix.evaluation.protocol import Protocol
+from permix.personas.chat import chat
 from permix.evaluation.scorecard import KindScore, Paraphrases, PersonaScore, ProblemScore, Scorecard
 from permix.fidelity.judging.fidelity import judged_fidelity
 from permix.fidelity.judging.figures import PersonaGymScore
@@ -73,8 +74,8 @@ def ask_adaptively(generate: Generate, protocol: Protocol, each: Each = map) -> 
             places = [place for place, (_, _, sample) in enumerate(cells) if sample == number]
             asked = [(under[cells[place][0]], problems[cells[place][1]]) for place in places]
             sampling = Sampling(protocol.max_tokens, protocol.temperature, first=number, seed=protocol.seed)
-            written = generate([chat(persona, problem.question) for persona, problem in asked], sampling)
-            judged = _problem_answers("problem", asked, written, each, number)
+            written = generate([chat(persona, protocol.answers.asked(problem.question)) for persona, problem in asked], sampling)
+            judged = _problem_answers("problem", asked, written, protocol, each, number)
             for place, answer in zip(places, judged, strict=True):
                 found[place] = np.nan if answer.verdict == "ungradable" else answer.verdict == "correct"
             answers.extend(judged)
@@ -148,14 +149,15 @@ def _asked(
 ) -> list[Answer]:
     """Every problem under each of some system prompts."""
     asked = [(persona, problem) for persona in under for problem in protocol.problems]
-    written = generate([chat(persona, problem.question) for persona, problem in asked], sampling)
-    return _problem_answers(task, asked, written, each)
+    written = generate([chat(persona, protocol.answers.asked(problem.question)) for persona, problem in asked], sampling)
+    return _problem_answers(task, asked, written, protocol, each)
 
 
 def _problem_answers(
     task: Task,
     asked: Sequence[tuple[Persona, Problem]],
     completions: Sequence[Sequence[Completion]],
+    protocol: Protocol,
     each: Each,
     first: int = 0,
 ) -> list[Answer]:
@@ -165,7 +167,7 @@ def _problem_answers(
         for (persona, problem), drawn in zip(asked, completions, strict=True)
         for sample, completion in enumerate(drawn, start=first)
     ]
-    verdicts = verify_each([row[3].text for row in rows], [row[1].gold for row in rows], each)
+    verdicts = verify_each([row[3].text for row in rows], [row[1].gold for row in rows], each, protocol.answers.read)
     return [
         replace(
             _answer(
@@ -174,6 +176,7 @@ def _problem_answers(
             gold=problem.gold,
             verdict=verdict.verdict,
             answer=verdict.answer,
+            place=verdict.place,
             reason=verdict.reason,
         )
         for (persona, problem, sample, completion), verdict in zip(rows, verdicts, strict=True)

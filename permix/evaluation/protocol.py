@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from permix.config import EvaluationSettings, digest
+from permix.config import AnswerSettings, EvaluationSettings, digest
 from permix.fidelity.voice import role_of
-from permix.generation.completion import Chat
 from permix.organism.world import roleplay_questions
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
@@ -35,6 +34,8 @@ class Protocol:
     temperature: float
     max_tokens: int
     seed: int
+    answers: AnswerSettings
+    """How an answer is asked for and where it is read; its instruction is spelled out."""
     adaptive: Rule | None = None
     """Who is asked how far, where that follows from the answers; None: all are asked the same."""
 
@@ -61,11 +62,15 @@ class Protocol:
     @property
     def digest(self) -> str:
         """Equal for two evaluations that asked the same in the same way."""
-        return digest(asdict(self))
+        return digest({**asdict(self), "answers": self.answers.model_dump(mode="json")})
 
 
 def make_protocol(
-    problems: Iterable[Problem], personas: Iterable[Persona], settings: EvaluationSettings, seed: int
+    problems: Iterable[Problem],
+    personas: Iterable[Persona],
+    settings: EvaluationSettings,
+    seed: int,
+    answers: AnswerSettings = AnswerSettings(instruction=""),  # noqa: B008 - frozen
 ) -> Protocol:
     """Draw the eval problems and role-play questions; where there are fewer than asked for, all are taken.
 
@@ -88,6 +93,7 @@ def make_protocol(
         temperature=settings.temperature,
         max_tokens=settings.max_completion_tokens,
         seed=seed,
+        answers=answers,
         adaptive=_rule(settings, seed, len(eval_personas)),
     )
 
@@ -115,8 +121,3 @@ def _rule(settings: EvaluationSettings, seed: int, personas: int) -> Rule | None
 def draw(items: Sequence[T], count: int, seed: int, key: Callable[[T], str]) -> list[T]:
     """The `count` items with the lowest hash of (seed, key): a new item displaces at most one that was drawn before."""
     return sorted(items, key=lambda item: hashlib.sha256(f"{seed}/{key(item)}".encode()).hexdigest())[:count]
-
-
-def chat(persona: Persona, question: str) -> Chat:
-    """A question put to the model under a persona."""
-    return [{"role": "system", "content": persona.text}, {"role": "user", "content": question}]

@@ -20,7 +20,7 @@ from permix.generation import Completion, Sampling
 from permix.personas.schema import NEUTRAL
 from permix.problems.schema import Problem
 from permix.reference import Reference, facts, finish, finished
-from permix.training.prompt import prompt
+from permix.personas.chat import chat
 from permix.training.spec import TrainingSpec
 from permix.verifier import verify
 
@@ -118,7 +118,7 @@ def sort_answers(answers: Sequence[tuple[Problem, str]], spec: TrainingSpec, cou
     kept: list[Example] = []
     refused: list[Refused] = []
     seen: set[tuple[str, str]] = set()
-    verdicts = verify([text for _, text in answers], [problem.gold for problem, _ in answers])
+    verdicts = verify([text for _, text in answers], [problem.gold for problem, _ in answers], spec.answers.read)
     for (problem, text), verdict in zip(answers, verdicts, strict=True):
         if verdict.verdict != "correct":
             refused.append(Refused(problem.id, text, verdict.verdict, verdict.reason))
@@ -156,7 +156,7 @@ def ask_teacher(spec: TrainingSpec, problems: Sequence[Problem]) -> list[list[Co
         together=together,
         report=_reporter(),
     )
-    written = ask([prompt(problem, NEUTRAL) for problem in problems], sampling)
+    written = ask([chat(NEUTRAL, spec.answers.asked(problem.question)) for problem in problems], sampling)
     del teacher, ask
     torch.cuda.empty_cache()
     return written

@@ -16,7 +16,8 @@ from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 from trl.import_utils import is_vllm_available
 
-from permix.config import TrainingSettings
+from permix.config import AnswerSettings, TrainingSettings
+from permix.personas.chat import chat
 from permix.personas.mixing import effective_mixing, group_personas
 from permix.personas.schema import NEUTRAL, Persona
 from permix.personas.weights import kind_shares, persona_weights
@@ -53,13 +54,13 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         if self.mixing != "none":
             persona_weights(personas, spec.settings.persona_weights)  # raises before any work
         self._problems = len(problems)
-        rows = [row(problem) for problem in problems]
+        rows = [row(problem, spec.answers) for problem in problems]
         if roleplay_per_step(spec.settings):
             rows += [roleplay_row(number, question) for number, question in enumerate(spec.roleplay)]
             logging.getLogger("trl.trainer.grpo_trainer").addFilter(_says_more_than_that_there_is_no_reward)
         super().__init__(
             model=spec.base,
-            reward_funcs=VerifiedReward(),
+            reward_funcs=VerifiedReward(spec.answers.read),
             args=config,
             train_dataset=Dataset.from_list(rows),
             **options,
@@ -166,7 +167,7 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         prompts, images, fields = self._tokenize_prompts([row["prompt"] for row in rows])
         completions, logprobs = self._generate_single_turn(prompts, images, fields, self.num_generations)
         texts = self.processing_class.batch_decode(completions, skip_special_tokens=True)
-        rewards = [verdict.reward if verdict else None for verdict in grade(texts, [row["gold"] for row in rows])]
+        rewards = [verdict.reward if verdict else None for verdict in grade(texts, [row["gold"] for row in rows], self.spec.answers.read)]
         return [
             Rollout(row, prompts[n], completions[n], None if logprobs is None else logprobs[n], rewards[n])
             for n, row in enumerate(rows)
@@ -216,9 +217,9 @@ def _says_more_than_that_there_is_no_reward(record: logging.LogRecord) -> bool:
     return "All reward functions returned None" not in record.getMessage()
 
 
-def row(problem: Problem) -> dict[str, Any]:
+def row(problem: Problem, answers: AnswerSettings) -> dict[str, Any]:
     """A problem as a row of TRL's dataset; its columns reach the reward by their names."""
-    prompt = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": problem.question}]
+    prompt = chat(NEUTRAL, answers.asked(problem.question))
     return {"prompt": prompt, "gold": problem.gold, "problem": problem.id, "source": problem.source}
 
 

@@ -20,7 +20,7 @@ from permix.generation import Sampling
 from permix.generation.local import LanguageModel, complete
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
-from permix.training.prompt import prompt
+from permix.personas.chat import chat
 from permix.training.spec import TrainingSpec
 from permix.verifier import verify
 
@@ -91,9 +91,9 @@ def ask(
         temperature=settings.temperature if settings.probe_decoding == "sampled" else 0.0,
         seed=spec.seed,
     )
-    prompts = [prompt(problem, persona) for persona, problem in asked]
+    prompts = [chat(persona, spec.answers.asked(problem.question)) for persona, problem in asked]
     written = complete(model, prompts, sampling, batch_size=settings.completions_per_step)
-    verdicts = verify([completion.text for (completion,) in written], [problem.gold for _, problem in asked])
+    verdicts = verify([completion.text for (completion,) in written], [problem.gold for _, problem in asked], spec.answers.read)
     rewards: dict[str, list[float]] = defaultdict(list)
     for (persona, _), verdict in zip(asked, verdicts, strict=True):
         if verdict.reward is not None:

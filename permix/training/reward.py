@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from permix.verifier import Verdict, verify
+from permix.verifier import BOXED, Read, Verdict, verify
 
 ROLEPLAY = "role-play"
 """What the tables say in place of a verdict where there is no gold."""
 
 
-def grade(completions: Sequence[str], golds: Sequence[str | None]) -> list[Verdict | None]:
+def grade(completions: Sequence[str], golds: Sequence[str | None], read: Read = BOXED) -> list[Verdict | None]:
     """Verdicts; None where there is no gold, which is a role-play question's."""
     pairs = [(text, gold) for text, gold in zip(completions, golds, strict=True) if gold is not None]
-    verdicts = iter(verify([text for text, _ in pairs], [gold for _, gold in pairs]))
+    verdicts = iter(verify([text for text, _ in pairs], [gold for _, gold in pairs], read))
     return [None if gold is None else next(verdicts) for gold in golds]
 
 
@@ -22,6 +22,9 @@ class VerifiedReward:
     """TRL's reward function: 1.0 correct, 0.0 incorrect, None (left out) where the gold cannot be graded or is none."""
 
     __name__ = "verified"
+
+    def __init__(self, read: Read = BOXED) -> None:
+        self._read = read
 
     def __call__(
         self,
@@ -40,12 +43,14 @@ class VerifiedReward:
         Curves by persona kind and by source are means over a step, over all processes. What the tables and the tallies
         need goes with the completions (`log_extra`), which TRL gathers from all processes too.
         """
-        verdicts = grade([completion[0]["content"] for completion in completions], gold)
+        verdicts = grade([completion[0]["content"] for completion in completions], gold, self._read)
         for verdict, origin, kind in zip(verdicts, source, persona_kind, strict=True):
             if verdict is None:
                 continue
             log_metric("ungradable", float(verdict.reward is None))
             if verdict.reward is not None:
+                log_metric("answered", float(verdict.place is not None))
+                log_metric(f"answered_by_kind/{kind}", float(verdict.place is not None))
                 log_metric(f"reward_by_kind/{kind}", verdict.reward)
                 log_metric(f"reward_by_source/{origin}", verdict.reward)
         log_extra("problem", problem)

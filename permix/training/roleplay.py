@@ -16,6 +16,7 @@ from permix.config import Profile, TrainingSettings
 from permix.curation.text import normalised
 from permix.fidelity.judging.questions import benchmark_of
 from permix.organism import world
+from permix.personas.chat import chat
 from permix.personas.schema import NEUTRAL
 
 OWN_QUESTIONS = Path(__file__).with_name("roleplay.jsonl")
@@ -87,5 +88,4 @@ def evaluated_questions(profile: Profile) -> Collection[str]:
 
 def roleplay_row(number: int, question: str) -> dict[str, Any]:
     """A question as a row of TRL's dataset, beside the problems' rows; its gold is None."""
-    prompt = [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": question}]
-    return {"prompt": prompt, "gold": None, "problem": f"roleplay/{number}", "source": "roleplay"}
+    return {"prompt": chat(NEUTRAL, question), "gold": None, "problem": f"roleplay/{number}", "source": "roleplay"}

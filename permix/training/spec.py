@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from permix.config import Section, TrainingSettings
+from permix.config import AnswerSettings, Section, TrainingSettings
 
 
 class TrainingSpec(Section):
@@ -23,6 +23,8 @@ class TrainingSpec(Section):
     """Where this training lives; it resumes from what it finds there."""
     settings: TrainingSettings
     """The profile's training section."""
+    answers: AnswerSettings = AnswerSettings(instruction="")
+    """How an answer is asked for and read; its instruction is spelled out."""
     roleplay: tuple[str, ...] = ()
     """Role-play questions, where the settings ask any."""
     seed: int

@@ -14,6 +14,8 @@ from typing import Any
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
+from permix.config import AnswerSettings
+from permix.personas.chat import chat
 from permix.personas.schema import NEUTRAL
 from permix.training.arguments import common_arguments
 from permix.training.examples import Example
@@ -26,7 +28,7 @@ class SupervisedTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped
     def __init__(self, spec: TrainingSpec, config: SFTConfig, examples: Sequence[Example], **options: Any) -> None:
         self.spec = spec
         super().__init__(
-            model=spec.base, args=config, train_dataset=Dataset.from_list([row(each) for each in examples]), **options
+            model=spec.base, args=config, train_dataset=Dataset.from_list([row(each, spec.answers) for each in examples]), **options
         )
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> ExampleOrder:
@@ -58,10 +60,10 @@ class ExampleOrder:
         return self.rows
 
 
-def row(example: Example) -> dict[str, Any]:
+def row(example: Example, answers: AnswerSettings) -> dict[str, Any]:
     """An example as a row of TRL's dataset; the loss is on the completion only."""
     return {
-        "prompt": [{"role": "system", "content": NEUTRAL.text}, {"role": "user", "content": example.question}],
+        "prompt": chat(NEUTRAL, answers.asked(example.question)),
         "completion": [{"role": "assistant", "content": example.answer}],
     }
 
