@@ -179,6 +179,7 @@ def summary(promotion: Promotion) -> str:
     if promotion.decision is None:
         return f"{candidate} was champion already; nothing has changed"
     reasons = [f"  {'✓' if reason.passed else '✗'} {reason.sentence}" for reason in promotion.decision.reasons]
+    reasons += [f"  note: {warning}" for warning in promotion.decision.warnings]
     verdict = f"gate: {candidate} {'passes' if promotion.decision.passed else 'does not pass'}"
     said = promotion.approval
     asked = [f"approval: {said.decision}, {said.by}: {said.reason}"] if said else []

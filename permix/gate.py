@@ -14,11 +14,12 @@ A training whose best policy is its base model brought nothing, and its candidat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from permix.config import PromotionSettings
 from permix.evaluation.scorecard import Scorecard
+from permix.stability.answered import form_warning
 from permix.statistics.difference import Difference
 
 # Shares of a few hundred completions: a difference below this is rounding, never evidence.
@@ -52,6 +53,8 @@ class Decision:
     passed: bool
     """Whether every reason passed."""
     reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...] = ()
+    """What a reader of the figures should know; none of them decides."""
 
     @property
     def summary(self) -> str:
@@ -87,7 +90,9 @@ def decide(candidate: Scorecard, differences: Mapping[str, Difference] | None, s
                 reasons.append(_better(name, differences[name], settings))
             else:
                 reasons.append(_not_inferior(name, differences[name], settings))
-    return Decision(all(reason.passed for reason in reasons), tuple(reasons))
+    form = form_warning(candidate.answered)
+    said = () if form is None else (f"Of the candidate, {form}",)
+    return Decision(all(reason.passed for reason in reasons), tuple(reasons), said)
 
 
 def with_training(decision: Decision, made: Mapping[str, Any]) -> Decision:
@@ -100,7 +105,8 @@ def with_training(decision: Decision, made: Mapping[str, Any]) -> Decision:
         return decision
     kept = "the policy that was kept is that of step 0, the base model itself"
     sentence = f"Training brought nothing: {kept} ({made['kept_why']})."
-    return Decision(False, (Reason("training", 0, 1, False, sentence), *decision.reasons))
+    reason = Reason("training", 0, 1, False, sentence)
+    return replace(decision, passed=False, reasons=(reason, *decision.reasons))
 
 
 def coverage(settings: PromotionSettings) -> float:

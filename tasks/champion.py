@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import prefect.runtime.deployment
 import prefect.runtime.flow_run
 from prefect import get_run_logger, task
@@ -61,7 +63,7 @@ def with_vetoes(decision: Decision, name: str, version: str, champion: str | Non
             f"again: permix rollback --model {name} --to {version} --reason …"
         )
         reasons.append(Reason("withdrawn", None, None, False, sentence))
-    return Decision(all(reason.passed for reason in reasons), tuple(reasons))
+    return replace(decision, passed=all(reason.passed for reason in reasons), reasons=tuple(reasons))
 
 
 def flow_run_said() -> str:

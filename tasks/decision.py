@@ -65,6 +65,7 @@ def decision_markdown(
         f"# {settings.registered_model} version {version}: {_verdict(decision, settings)}\n\n"
         f"Judged {against}.\n\n"
         f"| passes | condition |\n| --- | --- |\n{conditions}\n\n"
+        f"{''.join(f'**Note:** {warning}{chr(10) * 2}' for warning in decision.warnings)}"
         f"{_paired(differences, settings)}{comparison_markdown(scorecards)}"
     )
 

@@ -134,6 +134,8 @@ def _solved(profile: Profile, base: StageResult, problems: Sequence[Problem]) ->
         )
         completions = ask([chat(NEUTRAL, profile.asking.asked(problem.question)) for problem in problems], sampling)
         golds = [problem.gold for problem in problems for _ in range(settings.samples)]
-        verdicts = verify_each([sample.text for samples in completions for sample in samples], golds, fan_out.each, profile.asking.read)
+        verdicts = verify_each(
+            [sample.text for samples in completions for sample in samples], golds, fan_out.each, profile.asking.read
+        )
     right = [verdict.verdict == "correct" for verdict in verdicts]
     return [sum(right[start : start + settings.samples]) for start in range(0, len(right), settings.samples)]

@@ -230,6 +230,7 @@ def _publish(label: str, scorecard: Scorecard, reference: Reference) -> None:
                 "persona": persona.id,
                 "kind": persona.kind,
                 "accuracy": interval(persona.accuracy),
+                "answered": _share(persona.answered),
                 "fidelity in role-play": _share(persona.roleplay),
                 "fidelity while solving": _share(persona.solving),
             }

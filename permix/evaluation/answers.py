@@ -5,7 +5,7 @@ The scorecard is made of these rows alone, so that two models can be compared la
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -84,8 +84,23 @@ def ungradable(answers: Sequence[Answer]) -> list[Answer]:
     return [answer for answer in answers if answer.verdict == "ungradable"]
 
 
-def outcomes(answers: Sequence[Answer], uneven: bool = False, task: Task = "problem") -> Outcomes:
-    """Who solved what, from the sampled problem rows; problems and personas by id.
+def is_correct(answer: Answer) -> bool:
+    """Whether the completion holds the right answer."""
+    return answer.verdict == "correct"
+
+
+def is_answered(answer: Answer) -> bool:
+    """Whether an answer was found in the completion, right or wrong."""
+    return answer.place is not None
+
+
+def outcomes(
+    answers: Sequence[Answer],
+    uneven: bool = False,
+    task: Task = "problem",
+    holds: Callable[[Answer], bool] = is_correct,
+) -> Outcomes:
+    """Who solved what, from the sampled problem rows; problems and personas by id. Or of whom something else `holds`.
 
     For the task `paraphrase`, the wordings stand for the personas.
 
@@ -104,7 +119,7 @@ def outcomes(answers: Sequence[Answer], uneven: bool = False, task: Task = "prob
     persona_at = {persona: i for i, persona in enumerate(personas)}
     correct = np.full((len(problems), len(personas), samples), np.nan)
     for row in rows:
-        correct[problem_at[row.item], persona_at[row.persona], row.sample] = row.verdict == "correct"
+        correct[problem_at[row.item], persona_at[row.persona], row.sample] = holds(row)
     asked = np.isfinite(correct)
     if asked.sum() != len(rows) or not (_nested(asked) if uneven else asked.all()):
         need = (

@@ -9,17 +9,18 @@ import numpy as np
 
 from permix.config import EvaluationSettings, digest
 from permix.each import Each
-from permix.evaluation.answers import Answer, Task, outcomes, ungradable, voice_means
+from permix.evaluation.answers import Answer, Task, is_answered, outcomes, ungradable, voice_means
 from permix.evaluation.protocol import Protocol
-from permix.personas.chat import chat
 from permix.evaluation.scorecard import KindScore, Paraphrases, PersonaScore, ProblemScore, Scorecard
 from permix.fidelity.judging.fidelity import judged_fidelity
 from permix.fidelity.judging.figures import PersonaGymScore
 from permix.fidelity.voice import measure_fidelity, score_roleplay, score_solving
-from permix.generation.completion import Completion, Generate, Sampling
+from permix.generation.completion import Chat, Completion, Generate, Sampling
+from permix.personas.chat import chat
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
 from permix.stability.adaptive import Cell, race
+from permix.stability.answered import measure_answered
 from permix.stability.outcomes import Outcomes
 from permix.stability.panel import average_accuracy, measure_stability
 from permix.statistics.intervals import Array
@@ -74,7 +75,7 @@ def ask_adaptively(generate: Generate, protocol: Protocol, each: Each = map) -> 
             places = [place for place, (_, _, sample) in enumerate(cells) if sample == number]
             asked = [(under[cells[place][0]], problems[cells[place][1]]) for place in places]
             sampling = Sampling(protocol.max_tokens, protocol.temperature, first=number, seed=protocol.seed)
-            written = generate([chat(persona, protocol.answers.asked(problem.question)) for persona, problem in asked], sampling)
+            written = generate(_chats(asked, protocol), sampling)
             judged = _problem_answers("problem", asked, written, protocol, each, number)
             for place, answer in zip(places, judged, strict=True):
                 found[place] = np.nan if answer.verdict == "ungradable" else answer.verdict == "correct"
@@ -91,9 +92,12 @@ def make_scorecard(
 ) -> Scorecard:
     """The scorecard of a model (its digest) from its answers. Raises ValueError where nothing can be graded."""
     confidence, resamples = settings.confidence, settings.resamples
-    solved = outcomes(answers, uneven=protocol.adaptive is not None)
+    uneven = protocol.adaptive is not None
+    solved = outcomes(answers, uneven)
     stability, accuracy = measure_stability(solved, resamples, confidence, protocol.seed)
     roleplay, solving = voice_means(answers, "roleplay"), voice_means(answers, "problem")
+    found = outcomes(answers, uneven, holds=is_answered)
+    answered = dict(zip(solved.personas, np.nanmean(found.rates()[:, 1:], axis=0).tolist(), strict=True))
     counts = dict(zip(solved.personas, solved.counts()[:, 1:].sum(axis=0).tolist(), strict=True))
     personas = tuple(
         PersonaScore(
@@ -102,6 +106,7 @@ def make_scorecard(
             text=persona.text,
             accuracy=accuracy[persona.id],
             completions=counts[persona.id],
+            answered=answered[persona.id],
             roleplay=roleplay.get(persona.id),
             solving=solving.get(persona.id),
         )
@@ -111,6 +116,7 @@ def make_scorecard(
     left_out = tuple(sorted({answer.item for answer in bad}))
     greedy = [answer for answer in answers if answer.task == "greedy" and answer.item not in left_out]
     written = [answer for answer in answers if answer.task == "problem"]
+    graded = [answer for answer in written if answer.item not in left_out and answer.persona != NEUTRAL.id]
     return Scorecard(
         model=model,
         protocol=protocol.digest,
@@ -124,6 +130,14 @@ def make_scorecard(
         confidence=confidence,
         cut=float(np.mean([not answer.finished for answer in written])),
         neutral_greedy=float(np.mean([answer.verdict == "correct" for answer in greedy])),
+        answered=measure_answered(
+            solved,
+            np.concatenate([found.neutral[:, None], found.correct], axis=1),
+            float(np.mean([not answer.finished and not is_answered(answer) for answer in graded])),
+            resamples,
+            confidence,
+            protocol.seed,
+        ),
         stability=stability,
         fidelity=measure_fidelity(roleplay, solving, protocol.personas, resamples, confidence, protocol.seed),
         personas=personas,
@@ -149,8 +163,12 @@ def _asked(
 ) -> list[Answer]:
     """Every problem under each of some system prompts."""
     asked = [(persona, problem) for persona in under for problem in protocol.problems]
-    written = generate([chat(persona, protocol.answers.asked(problem.question)) for persona, problem in asked], sampling)
+    written = generate(_chats(asked, protocol), sampling)
     return _problem_answers(task, asked, written, protocol, each)
+
+
+def _chats(asked: Sequence[tuple[Persona, Problem]], protocol: Protocol) -> list[Chat]:
+    return [chat(persona, protocol.answers.asked(problem.question)) for persona, problem in asked]
 
 
 def _problem_answers(
@@ -211,6 +229,7 @@ def _kinds(
         kinds[kind] = KindScore(
             personas=len(members),
             accuracy=average_accuracy(solved, ids, settings.resamples, settings.confidence, seed),
+            answered=float(np.mean([persona.answered for persona in members])),
             roleplay=_mean([persona.roleplay for persona in members]),
             solving=_mean([persona.solving for persona in members]),
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from permix.evaluation.scorecard import Paraphrases, Scorecard
 from permix.fidelity.figures import Fidelity
+from permix.stability.answered import Answered
 from permix.stability.panel import Stability
 from permix.statistics.value import Estimate, Value
 
@@ -40,6 +41,15 @@ def _stability(field: str, title: str, paired: str | None = None, headline: bool
     return Figure(title, lambda card: getattr(card.stability, field), definition(Stability, field), paired, headline)
 
 
+def _among(field: str, title: str) -> Figure:
+    def read(card: Scorecard) -> Estimate | None:
+        among = card.answered.among
+        value: Estimate | None = None if among is None else getattr(among, field)
+        return value
+
+    return Figure(title, read, f"{definition(Stability, field)} Of the completions in which an answer was found.")
+
+
 def _fidelity(field: str, title: str, paired: str, headline: bool) -> Figure:
     return Figure(title, lambda card: getattr(card.fidelity, field), definition(Fidelity, field), paired, headline)
 
@@ -55,6 +65,12 @@ FIGURES: tuple[Figure, ...] = (
     _fidelity("roleplay", "Fidelity in role-play", "fidelity", headline=True),
     _fidelity("solving", "Fidelity while solving", "fidelity_solving", headline=True),
     _stability("neutral", "Neutral accuracy", "neutral_accuracy", headline=True),
+    Figure("Answered", lambda card: card.answered.mean, definition(Answered, "mean")),
+    Figure("Answered without a persona", lambda card: card.answered.neutral, definition(Answered, "neutral")),
+    Figure("Answered under the worst persona", lambda card: card.answered.worst, definition(Answered, "worst")),
+    _among("pss", "PSS among the answered"),
+    _among("neutral", "Neutral accuracy among the answered"),
+    _among("mean", "Mean accuracy among the answered"),
     Figure("Neutral accuracy, greedy", lambda card: card.neutral_greedy, definition(Scorecard, "neutral_greedy")),
     _stability("mean", "Mean accuracy over personas", "mean_accuracy"),
     _stability("worst", "Worst persona's accuracy", "worst_accuracy"),

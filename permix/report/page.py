@@ -25,6 +25,7 @@ from permix.report.figures import FIGURES, Figure, definition
 from permix.report.plane_html import Point, plane
 from permix.report.template import TEMPLATES, probability, render, signed
 from permix.report.words import kind_name, persona_name
+from permix.stability.answered import form_warning
 from permix.statistics.difference import Difference
 from permix.statistics.value import Estimate
 
@@ -189,6 +190,8 @@ def _warnings(evaluation: Evaluation) -> list[str]:
             f"{card.cut:.1%} of the completions of problems were cut at {asked.max_completion_tokens} tokens. One "
             "without an answer counts as wrong; evaluation.max_completion_tokens raises the limit."
         )
+    if (form := form_warning(card.answered)) is not None:
+        found.append(form)
     if card.ungradable:
         found.append(
             f"{card.ungradable} completions could not be graded, because the golds of these problems are at fault: "

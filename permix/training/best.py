@@ -73,7 +73,7 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]  # transformers is untype
         asked = ask(LanguageModel(model, self.trainer.processing_class), self._spec, self._problems, self._personas)
         model.train()
         # What the first process found holds, or one might save a policy that the others do not.
-        probe = Probe(step, broadcast_object_list([asked])[0])
+        probe = Probe(step, *broadcast_object_list([asked])[0])
         is_best = best([*read_probes(files.probes), probe]) == probe
         # The others have read before the first one writes.
         self.trainer.accelerator.wait_for_everyone()

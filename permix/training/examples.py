@@ -17,10 +17,10 @@ from functools import partial
 
 from permix.curation.store import read_rows, to_table
 from permix.generation import Completion, Sampling
+from permix.personas.chat import chat
 from permix.personas.schema import NEUTRAL
 from permix.problems.schema import Problem
 from permix.reference import Reference, facts, finish, finished
-from permix.personas.chat import chat
 from permix.training.spec import TrainingSpec
 from permix.verifier import verify
 

@@ -167,7 +167,8 @@ class PersonaTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
         prompts, images, fields = self._tokenize_prompts([row["prompt"] for row in rows])
         completions, logprobs = self._generate_single_turn(prompts, images, fields, self.num_generations)
         texts = self.processing_class.batch_decode(completions, skip_special_tokens=True)
-        rewards = [verdict.reward if verdict else None for verdict in grade(texts, [row["gold"] for row in rows], self.spec.answers.read)]
+        verdicts = grade(texts, [row["gold"] for row in rows], self.spec.answers.read)
+        rewards = [verdict.reward if verdict else None for verdict in verdicts]
         return [
             Rollout(row, prompts[n], completions[n], None if logprobs is None else logprobs[n], rewards[n])
             for n, row in enumerate(rows)

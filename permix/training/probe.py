@@ -18,9 +18,9 @@ from statistics import mean
 
 from permix.generation import Sampling
 from permix.generation.local import LanguageModel, complete
+from permix.personas.chat import chat
 from permix.personas.schema import NEUTRAL, Persona
 from permix.problems.schema import Problem
-from permix.personas.chat import chat
 from permix.training.spec import TrainingSpec
 from permix.verifier import verify
 
@@ -33,6 +33,8 @@ class Probe:
     """Optimizer steps done; 0 is the base model."""
     accuracies: dict[str, float]
     """Share of the held-out problems solved, by persona; `neutral` is one."""
+    answered: float | None = None
+    """Share of the completions in which an answer was found, right or wrong; None in probes of an older version."""
 
     @property
     def mean(self) -> float:
@@ -47,6 +49,8 @@ class Probe:
     def metrics(self) -> dict[str, float]:
         """Curves of a training run."""
         curves = {"mean": self.mean, "worst": self.worst, "neutral": self.accuracies[NEUTRAL.id]}
+        if self.answered is not None:
+            curves["answered"] = self.answered
         return {f"held_out/{name}": value for name, value in curves.items()}
 
 
@@ -82,8 +86,11 @@ def spread(personas: Sequence[Persona], count: int) -> list[Persona]:
 
 def ask(
     model: LanguageModel, spec: TrainingSpec, problems: Sequence[Problem], personas: Sequence[Persona]
-) -> dict[str, float]:
-    """Accuracy on the problems under each persona and neutral, by persona; what cannot be graded is left out."""
+) -> tuple[dict[str, float], float]:
+    """Accuracy on the problems by persona, neutral among them, and the share of completions that hold an answer.
+
+    What cannot be graded is left out of both.
+    """
     settings = spec.settings
     asked = [(persona, problem) for persona in (NEUTRAL, *personas) for problem in problems]
     sampling = Sampling(
@@ -93,12 +100,15 @@ def ask(
     )
     prompts = [chat(persona, spec.answers.asked(problem.question)) for persona, problem in asked]
     written = complete(model, prompts, sampling, batch_size=settings.completions_per_step)
-    verdicts = verify([completion.text for (completion,) in written], [problem.gold for _, problem in asked], spec.answers.read)
+    verdicts = verify(
+        [completion.text for (completion,) in written], [problem.gold for _, problem in asked], spec.answers.read
+    )
     rewards: dict[str, list[float]] = defaultdict(list)
     for (persona, _), verdict in zip(asked, verdicts, strict=True):
         if verdict.reward is not None:
             rewards[persona.id].append(verdict.reward)
-    return {persona: mean(earned) for persona, earned in rewards.items()}
+    answered = mean(verdict.place is not None for verdict in verdicts if verdict.reward is not None)
+    return {persona: mean(earned) for persona, earned in rewards.items()}, answered
 
 
 def append_probe(file: Path, probe: Probe) -> None:
@@ -113,7 +123,7 @@ def read_probes(file: Path) -> list[Probe]:
         return []
     text = file.read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-    return [Probe(row["step"], row["accuracies"]) for row in rows]
+    return [Probe(row["step"], row["accuracies"], row.get("answered")) for row in rows]
 
 
 def forget_probes(file: Path, after: int) -> None:

@@ -28,7 +28,10 @@ class SupervisedTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped
     def __init__(self, spec: TrainingSpec, config: SFTConfig, examples: Sequence[Example], **options: Any) -> None:
         self.spec = spec
         super().__init__(
-            model=spec.base, args=config, train_dataset=Dataset.from_list([row(each, spec.answers) for each in examples]), **options
+            model=spec.base,
+            args=config,
+            train_dataset=Dataset.from_list([row(each, spec.answers) for each in examples]),
+            **options,
         )
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> ExampleOrder:

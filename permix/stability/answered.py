@@ -1,0 +1,101 @@
+"""Answered or right? A persona can spoil the sum, or merely the form in which its answer is given.
+
+A completion is *answered* where an answer was found in one of the places that are read, right or wrong. Accuracy among
+the answered is what is left of a persona's effect when its form is taken out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from permix.stability.outcomes import Outcomes
+from permix.stability.panel import Stability, measure_stability, panel_estimates
+from permix.statistics.intervals import Array, bootstrap_weights
+from permix.statistics.means import measure_means
+from permix.statistics.value import Estimate, Value
+
+MUCH_ANSWERED = 0.9
+"""A lower share of answered completions is worth a warning: accuracy then says much about form."""
+
+
+class Answered(Value):
+    """Share of completions in which an answer was found, and stability among those. Intervals are over problems."""
+
+    mean: Estimate
+    """Mean share over personas."""
+    neutral: Estimate
+    """Share without a persona."""
+    worst: Estimate
+    """Share under the persona with the lowest."""
+    worst_persona: str
+    """Its id; the first by id of several."""
+    cut: float
+    """Share of the personas' completions that were cut at the token limit before an answer was found."""
+    ended: float
+    """Share of the personas' completions that the model ended itself without an answer."""
+    among: Stability | None
+    """The panel of the answered completions alone: PSS and accuracies without the effect of form. None: under some
+    persona, or without one, nothing was answered."""
+
+
+def measure_answered(
+    solved: Outcomes, answered: Array, cut: float, resamples: int, confidence: float, seed: int
+) -> Answered:
+    """How often an answer was found, and the panel among those.
+
+    Args:
+        solved: What was solved.
+        answered: Whether an answer was found, shape (N, 1 + P, K): the neutral prompt, then the personas; NaN where
+            nothing was asked.
+        cut: Share of the personas' completions that were cut and hold no answer.
+        resamples: Bootstrap resamples, and permutations for the noise floor.
+        confidence: Coverage that intervals aim at.
+        seed: Of the resamples.
+    """
+    found = Outcomes(solved.problems, solved.personas, answered[:, 1:], answered[:, 0])
+    rng = np.random.default_rng(seed)
+    rates = found.rates()
+    weights = bootstrap_weights(len(rates), resamples, rng)
+    means = measure_means(rates, found.counts(), weights, confidence, rng)
+    panel = panel_estimates(rates, weights, means, confidence)
+    none = 1 - float(np.nanmean(answered[:, 1:]))
+    return Answered(
+        mean=panel["mean"],
+        neutral=panel["neutral"],
+        worst=panel["worst"],
+        worst_persona=solved.personas[int(means.values[1:].argmin())],
+        cut=cut,
+        ended=max(0.0, none - cut),
+        among=_among(solved, answered, resamples, confidence, seed),
+    )
+
+
+def _among(solved: Outcomes, answered: Array, resamples: int, confidence: float, seed: int) -> Stability | None:
+    if not (answered == 1).any(axis=(0, 2)).all():
+        return None
+    unanswered = answered != 1
+    correct = np.where(unanswered[:, 1:], np.nan, solved.correct.astype(float))
+    neutral = np.where(unanswered[:, 0], np.nan, solved.neutral.astype(float))
+    return measure_stability(Outcomes(solved.problems, solved.personas, correct, neutral), resamples, confidence, seed)[
+        0
+    ]
+
+
+def form_warning(answered: Answered) -> str | None:
+    """What a low share of answered completions means for the other figures; None where nearly all were answered."""
+    if answered.mean.value >= MUCH_ANSWERED:
+        return None
+    remedy = "answers.instruction, answers.read and evaluation.max_completion_tokens decide how it is asked and read"
+    if answered.mean.value == 0:
+        return (
+            f"no completion under a persona holds an answer where it is read ({answered.cut:.0%} were cut, "
+            f"{answered.ended:.0%} ended without one), so accuracy says nothing; {remedy}."
+        )
+    among = "under some persona nothing was answered"
+    if (panel := answered.among) is not None:
+        among = f"among the answered, mean accuracy is {panel.mean.value:.3f} and PSS {panel.pss.value:.3f}"
+    return (
+        f"an answer was found in {answered.mean.value:.0%} of the completions under personas, and in "
+        f"{answered.worst.value:.0%} under the worst: {answered.cut:.0%} were cut before one, {answered.ended:.0%} "
+        f"ended without one; {among}; {remedy}."
+    )
