@@ -208,11 +208,23 @@ def reject(run: RunArgument, reason: ReasonOption) -> None:
 @app.command()
 def verify(
     file: Annotated[str, typer.Argument(help='Lines of {"gold": …, "completion": …}; - reads standard input.')],
+    read: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACES",
+            help="Where an answer may stand, in order of preference, of boxed,hashes,phrase,tag,choice,number.",
+        ),
+    ] = "boxed",
 ) -> None:
     """Grade completions against golds, as reward and evaluation do: each line comes back with its verdict."""
     from permix.verifier.command import verify_file
+    from permix.verifier.reading import check_read
 
-    raise typer.Exit(verify_file(file))
+    try:
+        places = check_read(name.strip() for name in read.split(","))
+    except ValueError as error:
+        _fail(f"--read {read}: {error}", code=2)
+    raise typer.Exit(verify_file(file, read=places))
 
 
 def _run_flow(name: str, profile: str, overrides: list[str] | None, **parameters: str | None) -> NoReturn:

@@ -43,7 +43,7 @@ _NAMES = {
     "am": "am",
     "pm": "pm",
 }
-_UNITS = {spelling: name for name, spellings in _NAMES.items() for spelling in spellings.split()}
+UNITS = {spelling: name for name, spellings in _NAMES.items() for spelling in spellings.split()}
 # Words that make a second answer, or none, of what stands before them.
 _NO_UNIT = words(
     "or and not no nor if but unless maybe perhaps either neither both possibly probably approximately approx about "
@@ -69,8 +69,8 @@ def unit(text: str) -> str:
             raise NotAValueError("not a value")
         if word in _POWERS or word.startswith("^"):
             power = _POWERS.get(word, word)
-        elif word in _UNITS:
-            parts.append(_UNITS[word])
+        elif word in UNITS:
+            parts.append(UNITS[word])
         elif word not in {"of", "the", "a", "an"}:
             parts.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
     if not parts or len(parts) > _MOST_WORDS:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from permix.verifier.reading import Place
+
 Word = Literal["correct", "incorrect", "ungradable"]
 
 
@@ -22,9 +24,11 @@ class Verdict:
     verdict: Word
     """`ungradable` means that the gold, not the completion, is at fault."""
     answer: str | None
-    r"""What stands in the last complete `\boxed{}`; None where there is none."""
+    """What stands in the place that was read; None where no answer was found."""
     reason: str
     """Why, in a few fixed words (docs/verifier.md lists them)."""
+    place: Place | None = None
+    """Where the answer stood; None where none was found, or an empty one."""
 
     @property
     def reward(self) -> float | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from permix.each import Each
 from permix.verifier import workers
+from permix.verifier.choice import is_letter
 from permix.verifier.compare import NeedsAlgebraError
-from permix.verifier.extract import gold_text, last_box
+from permix.verifier.extract import gold_text
+from permix.verifier.reading import BOXED, Place, Read, find_answer
 from permix.verifier.settle import MAX_CHARS, ask_worker, read_gold, settle
 from permix.verifier.verdict import Ruling, Verdict
 
@@ -20,28 +22,34 @@ _NO_ANSWER = Ruling("incorrect", "no answer")
 _from_workers: dict[tuple[str, str], Ruling] = {}
 
 
-def verify(completions: Sequence[str], golds: Sequence[str]) -> list[Verdict]:
-    """Judge each completion against its gold; same length, same order.
+def verify(completions: Sequence[str], golds: Sequence[str], read: Read = BOXED) -> list[Verdict]:
+    r"""Judge each completion against its gold; same length, same order.
+
+    `read` says where an answer may stand, in order of preference: in a `\boxed{}` alone, unless it is given. `choice`
+    is read only where the gold is a letter.
 
     Safe from any thread. An equal pair of gold and answer is computed once in a process. Raises ValueError if the
     lengths differ, TypeError for what is no text, and WorkerError if a worker process is needed and cannot start.
     """
-    pairs = [_pair(*texts, index) for index, texts in enumerate(zip(completions, golds, strict=True))]
+    found = [_found(*texts, read, index) for index, texts in enumerate(zip(completions, golds, strict=True))]
+    pairs = [(gold, answer) for gold, answer, _ in found]
     rulings = {pair: _quick_ruling(*pair) for pair in dict.fromkeys(pairs)}
     unruled = [(gold, answer) for (gold, answer), ruling in rulings.items() if ruling is None and answer is not None]
     rulings |= _ask(unruled)
-    return [_verdict(answer, rulings[gold, answer]) for gold, answer in pairs]
+    return [_verdict(answer, place, rulings[gold, answer]) for gold, answer, place in found]
 
 
-def verify_each(completions: Sequence[str], golds: Sequence[str], each: Each = map) -> list[Verdict]:
+def verify_each(
+    completions: Sequence[str], golds: Sequence[str], each: Each = map, read: Read = BOXED
+) -> list[Verdict]:
     """As `verify`, in parts that may be judged elsewhere."""
     pairs = list(zip(completions, golds, strict=True))
     parts = (pairs[start : start + PART] for start in range(0, len(pairs), PART))
-    return [verdict for verdicts in each(_verify_part, parts) for verdict in verdicts]
+    return [verdict for verdicts in each(partial(_verify_part, read=read), parts) for verdict in verdicts]
 
 
-def _verify_part(pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-    return verify([completion for completion, _ in pairs], [gold for _, gold in pairs])
+def _verify_part(pairs: Sequence[tuple[str, str]], read: Read) -> list[Verdict]:
+    return verify([completion for completion, _ in pairs], [gold for _, gold in pairs], read)
 
 
 def gold_reason(gold: str) -> str:
@@ -49,19 +57,25 @@ def gold_reason(gold: str) -> str:
     return read_gold(gold_text(gold)).problem
 
 
-def _pair(completion: str, gold: str, index: int) -> tuple[str, str | None]:
-    """The gold's answer and the completion's."""
+def _found(completion: str, gold: str, read: Read, index: int) -> tuple[str, str | None, Place | None]:
+    """The gold's answer, the completion's, and where that stood."""
     if not isinstance(completion, str) or not isinstance(gold, str):
         culprit, value = ("gold", gold) if isinstance(completion, str) else ("completion", completion)
         raise TypeError(f"{culprit} {index} is a {type(value).__name__}, not text")
-    answer = last_box(completion)
+    gold = gold_text(gold)
+    if "choice" in read and not is_letter(gold):
+        read = tuple(place for place in read if place != "choice")
+    found = find_answer(completion, read)
+    if found is None:
+        return gold, None, None
     # Enough of a longer answer to see that it is too long.
-    return gold_text(gold), None if answer is None else answer.strip()[: MAX_CHARS + 1]
+    answer = found.text.strip()[: MAX_CHARS + 1]
+    return gold, answer, found.place if answer else None
 
 
-def _verdict(answer: str | None, ruling: Ruling | None) -> Verdict:
+def _verdict(answer: str | None, place: Place | None, ruling: Ruling | None) -> Verdict:
     assert ruling is not None
-    return Verdict(ruling.verdict, answer, ruling.reason)
+    return Verdict(ruling.verdict, answer, ruling.reason, place)
 
 
 @lru_cache(maxsize=_REMEMBERED)

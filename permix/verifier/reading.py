@@ -1,0 +1,228 @@
+r"""Where the answer of a completion may stand, and which of these places decides.
+
+`\boxed{}` alone is the default. The other places are for models that do not box; docs/verifier.md has the rule.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, get_args
+
+from permix.verifier.choice import chosen, letter_in
+from permix.verifier.extract import last_box
+from permix.verifier.lexer import NotAValueError
+from permix.verifier.parser import parse
+from permix.verifier.prose import SENTENCE_END, claim, sentences_from_end
+
+Place = Literal["boxed", "hashes", "phrase", "tag", "choice", "number"]
+Read = tuple[Place, ...]
+"""Places in order of preference; not empty, none twice."""
+PLACES: Read = get_args(Place)
+BOXED: Read = ("boxed",)
+
+_MOST_CHARS = 2_001
+"""Enough of an answer to see that it is too long."""
+
+_THINKING = re.compile(r"<(/?)(?:think|thinking|reasoning)>|\[(/?)THINK\]", re.IGNORECASE)
+_FENCE = "```"
+_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
+_HASHES = re.compile(r"(?<!#)####(?!#)")
+_BE = r"(?:is|are|was|=|:|equals|(?:would|will|should|must|can only) be|comes? (?:out )?(?:to|as))"
+_PHRASE = re.compile(
+    rf"\banswer[*_]*(?:\ (?:to|for|of|in)\ [^.:\n=?!]{{0,60}}?)?\ ?[*_]*\s?{_BE}(?![a-zA-Z])"
+    r"|^[#*_ ]*(?:final\ |the\ )*answer[*_: ]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LEAD = re.compile(
+    r"(?:[\s:=*_~>\"'`]|\b(?:is|simply|therefore|actually|indeed|exactly|approximately|about|also|clearly|just|then|now"
+    r"|probably|equal to|given by|the number|a total of|a|the|an)\b(?=[\s:*$\\]))*",
+    re.IGNORECASE,
+)
+_MATH = re.compile(r"\$\$(.+?)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\$(?=\S)([^$\n]*?\S)\$(?![0-9])", re.DOTALL)
+_AFTER_MATH = re.compile(r"[\s*_]*(?:,?\s*or\b|,\s*\$|and\s*\$|to\s*\$)", re.IGNORECASE)
+_SHORT_TEXT_WORDS = 4
+
+
+class Found(NamedTuple):
+    """An answer, and where it stood."""
+
+    place: Place
+    text: str
+
+
+def check_read(names: Iterable[str]) -> Read:
+    """Names of places as a `Read`. Raises ValueError for an unknown name, one that is given twice, or none."""
+    read: list[Place] = []
+    for name in names:
+        place = next((place for place in PLACES if place == name), None)
+        if place is None:
+            near = difflib.get_close_matches(name, PLACES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"places are {', '.join(PLACES)}"
+            raise ValueError(f"no place {name!r}: {hint}")
+        if place in read:
+            raise ValueError(f"{name!r} is named twice; each place can be read once")
+        read.append(place)
+    if not read:
+        raise ValueError(f"no place to read an answer from; name some of {', '.join(PLACES)}")
+    return tuple(read)
+
+
+def find_answer(completion: str, read: Read = BOXED) -> Found | None:
+    r"""The answer in the first of these places that holds one; None where none does. Linear in the text's length.
+
+    A box counts wherever it stands. The other places are read in the reply only: what follows finished thinking, or
+    comes before thinking that is cut. With `choice` in `read` a letter is looked for, and the words, hashes and tags of
+    a reply count where they hold one: leave it out where golds are no letters (`verify` does).
+    """
+    if read == BOXED:
+        return _boxed(completion)
+    reply, thought = _reply(completion)
+    letters = "choice" in read
+    empty: Found | None = None
+    prose: str | None = None
+    for place in read:
+        if place == "boxed":
+            found = _boxed(reply)
+        elif place == "tag":
+            found = _tagged(reply, letters=letters)
+        else:
+            if prose is None:
+                prose = _without_code(reply)
+            found = _in_prose(place, prose, letters=letters)
+        if found is not None and found.text.strip():
+            return found
+        empty = empty or found
+    if "boxed" in read and thought:
+        return _boxed(completion) or empty
+    return empty
+
+
+def _boxed(text: str) -> Found | None:
+    content = last_box(text)
+    return None if content is None else Found("boxed", content)
+
+
+def _in_prose(place: Place, prose: str, *, letters: bool) -> Found | None:
+    if place == "hashes":
+        text = _after_hashes(prose, letters=letters)
+    elif place == "phrase":
+        text = _after_phrase(prose, letters=letters)
+    elif place == "choice":
+        text = chosen(prose)
+    else:
+        text = _last_number(prose)
+    return None if text is None else Found(place, text[:_MOST_CHARS])
+
+
+def _reply(completion: str) -> tuple[str, bool]:
+    """What is said after thinking, or before thinking that is cut; and whether there was thinking."""
+    if "<" not in completion and "[" not in completion:
+        return completion, False
+    start, stop, thought = 0, len(completion), False
+    for mark in _THINKING.finditer(completion):
+        thought = True
+        if mark.group(1) or mark.group(2):
+            start, stop = mark.end(), len(completion)
+        elif stop == len(completion):
+            stop = mark.start()
+    return (completion[start:stop], True) if thought else (completion, False)
+
+
+def _without_code(text: str) -> str:
+    """The text without fenced code; a fence that is not closed runs to the end."""
+    return "\n".join(text.split(_FENCE)[::2]) if _FENCE in text else text
+
+
+def _tagged(reply: str, *, letters: bool) -> Found | None:
+    if "<" not in reply:
+        return None
+    begin, content = -1, None
+    for mark in _TAG.finditer(reply):
+        if not mark.group(1):
+            begin = mark.end()
+        elif begin >= 0:
+            content, begin = reply[begin : mark.start()], -1
+    text = None if content is None else _content(content.replace(_FENCE, " "), letters=letters)
+    return None if text is None else Found("tag", text)
+
+
+def _after_hashes(prose: str, *, letters: bool) -> str | None:
+    marks = list(_HASHES.finditer(prose)) if "####" in prose else []
+    return _content(prose[marks[-1].end() :].partition("\n")[0], letters=letters) if marks else None
+
+
+def _content(text: str, *, letters: bool) -> str | None:
+    """The answer in a text that is set apart for it: the whole if it can be read, else what its last sentence claims."""
+    text = text.strip().strip("*_`").strip()[:_MOST_CHARS]
+    if letters:
+        return letter_in(text)
+    if not text:
+        return None
+    if _readable(text):
+        return text
+    inner = _after_phrase(text, letters=False)
+    return inner or _last_number(text) or text
+
+
+def _readable(text: str) -> bool:
+    try:
+        parse(text)
+    except NotAValueError:
+        return False
+    return True
+
+
+def _after_phrase(prose: str, *, letters: bool) -> str | None:
+    if "nswer" not in prose and "NSWER" not in prose:
+        return None
+    for mark in reversed(list(_PHRASE.finditer(prose))):
+        text = _said(prose, mark.end(), letters=letters)
+        if text is not None:
+            return text
+    return None
+
+
+def _said(prose: str, start: int, *, letters: bool) -> str | None:
+    """What a phrase says is the answer: in its sentence, or in the next line where its own has nothing more."""
+    lead = _LEAD.match(prose, start)
+    begin = lead.end() if lead else start
+    if begin >= len(prose):
+        return None
+    if letters:
+        return letter_in(prose[begin : begin + 200])
+    rest = prose[begin : begin + _MOST_CHARS]
+    math = _MATH.match(rest)
+    if math and not _AFTER_MATH.match(rest, math.end()):
+        return next(part for part in math.groups() if part is not None).strip().rstrip(".,;") or None
+    sentence = _sentence(rest)
+    said = claim(sentence, first=True)
+    if said is None:
+        plain = sentence.strip(" \t\n.!*_\"'`")
+        if plain and (len(plain.split()) <= _SHORT_TEXT_WORDS or _readable(plain)):
+            return plain
+        return None
+    if not said.text:
+        return f"not {', '.join(sorted(said.denied))}"
+    return said.text
+
+
+def _sentence(text: str) -> str:
+    end = SENTENCE_END.search(text)
+    return text[: end.end()] if end else text
+
+
+def _last_number(prose: str) -> str | None:
+    """What the last sentence with a number claims; questions and denials claim nothing."""
+    denied: set[str] = set()
+    for sentence in sentences_from_end(prose):
+        if sentence.rstrip("\"'”’)*_ ").endswith("?"):
+            continue
+        said = claim(sentence)
+        if said is None:
+            continue
+        denied |= said.denied
+        if said.text and said.text not in denied:
+            return said.text
+    return None
