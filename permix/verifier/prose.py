@@ -13,6 +13,7 @@ from typing import NamedTuple
 from permix.verifier.lexer import words
 from permix.verifier.units import UNITS
 
+LONGEST_LINE = 4_000
 _MOST_BETWEEN = 60
 """Longest text between two values that can join them, in characters."""
 
@@ -49,7 +50,7 @@ _POWER_WORDS = words("square cubic sq")
 _PERHAPS = r"(?:[ ](?:maybe|perhaps|possibly|even|else|also|rather|probably|about|around|then))*"
 _JOIN = re.compile(
     rf"""[\s*_$]*
-    (?:[-−–+*×·÷/=:^] | \\times | \\cdot | \\div | \\approx | ≈ | \bx\b
+    (?:[-−–+*×·÷/=:^][-−–+*×·÷/=:^\ ]* | \\times | \\cdot | \\div | \\approx | ≈ | \bx\b
       | ,?[ ]?(?:\b(?:or|and|to|through|versus|vs\.?)\b | [,;&] | \\text\{{[ ]?(?:or|and)[ ]?\}}){_PERHAPS}
     )?[\s*_$(]*\Z""",
     re.VERBOSE | re.IGNORECASE,
@@ -105,11 +106,11 @@ class Claim(NamedTuple):
 
 
 def lines_from_end(text: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text and where they start, last first."""
+    """The lines of a text and where they start, last first; of a longer one its last LONGEST_LINE characters."""
     stop = len(text)
     while stop >= 0:
         start = text.rfind("\n", 0, stop) + 1
-        yield start, text[start:stop]
+        yield start, text[max(start, stop - LONGEST_LINE) : stop]
         stop = start - 1
 
 

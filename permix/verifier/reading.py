@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, get_args
 
 from permix.verifier.choice import chosen, letter_in
@@ -45,6 +46,7 @@ _LEAD = re.compile(
 _AFTER_MATH = re.compile(r"[\s*_]*(?:,?\s*or\b|,\s*\$|and\s*\$|to\s*\$)", re.IGNORECASE)
 _OR = re.compile(r"[\s\"'*_]*or\b", re.IGNORECASE)
 _LIST_LINES = 60
+_MARKS = 20
 _SHORT_TEXT_WORDS = 3
 _DIRECTLY = 3
 
@@ -153,12 +155,17 @@ def _tagged(reply: str, *, letters: bool) -> Found | None:
 
 
 def _after_hashes(prose: str, *, letters: bool) -> str | None:
-    for mark in reversed(list(_HASHES.finditer(prose)) if "####" in prose else []):
+    for mark in _last_marks(_HASHES, prose) if "####" in prose else ():
         line = prose[mark.end() : mark.end() + _MOST_CHARS].partition("\n")[0]
         text = _content(line, letters=letters)
         if text is not None and not _HEADING.search(text):
             return text
     return None
+
+
+def _last_marks(pattern: re.Pattern[str], prose: str) -> Iterator[re.Match[str]]:
+    """The last places where a pattern stands, last first; not all, so that a text of nothing else costs little."""
+    return reversed(deque(pattern.finditer(prose), maxlen=_MARKS))
 
 
 def _content(text: str, *, letters: bool) -> str | None:
@@ -190,7 +197,7 @@ def _readable(text: str) -> bool:
 def _after_phrase(prose: str, *, letters: bool) -> str | None:
     if "nswer" not in prose and "NSWER" not in prose:
         return None
-    for mark in reversed(list(_PHRASE.finditer(prose))):
+    for mark in _last_marks(_PHRASE, prose):
         text = _said(prose, mark.end(), letters=letters)
         if text is not None:
             return text
