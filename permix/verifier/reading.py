@@ -9,6 +9,7 @@ import difflib
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 from permix.verifier.choice import chosen, letter_in
@@ -34,10 +35,10 @@ _HEADING = re.compile(r"\b(?:answer|solution|step|explanation|conclusion|result|
 _BE = r"(?:is|are|was|=|:|equals|(?:would|will|should|must|can only) be|comes? (?:out )?(?:to|as))"
 _PHRASE = re.compile(
     r"(?<!\ban )(?<!\bno )(?<!\bany )(?<!wrong )(?<!incorrect )"
-    rf"\banswer[*_]*(?: (?:to|for|of|in)\b[^.:\n=?!]{{0,60}}?)? ?[*_]*\s?{_BE}(?![a-zA-Z])"
-    r"|^[#*_ ]{0,20}(?:final |the )?answer[#*_: ]{0,20}$",
-    re.IGNORECASE | re.MULTILINE,
+    rf"\banswer[*_]*(?: (?:to|for|of|in)\b[^.:\n=?!]{{0,60}}?)? ?[*_]*\s?{_BE}(?![a-zA-Z])",
+    re.IGNORECASE,
 )
+_HEADED = re.compile(r"[#*_ ]{0,20}(?:final |the )?answer[#*_: ]{0,20}", re.IGNORECASE)
 _LEAD = re.compile(
     r"(?:[\s:=*_~>\"'`]|(?:\\\[|\$\$)\s*\n|\b(?:is|simply|therefore|actually|indeed|exactly|approximately|about|also|clearly|just|then|now"
     r"|probably|equal to|given by|the number|a total of|a|the|an)\b(?=[\s:*$\\]))*",
@@ -47,6 +48,7 @@ _AFTER_MATH = re.compile(r"[\s*_]*(?:,?\s*or\b|,\s*\$|and\s*\$|to\s*\$)", re.IGN
 _OR = re.compile(r"[\s\"'*_]*or\b", re.IGNORECASE)
 _LIST_LINES = 60
 _MARKS = 20
+_LONGEST_HEADING = 60
 _SHORT_TEXT_WORDS = 3
 _DIRECTLY = 3
 
@@ -124,7 +126,9 @@ def _in_prose(place: Place, prose: str, *, letters: bool) -> Found | None:
 
 def _reply(completion: str) -> tuple[str, bool]:
     """What is said after thinking, or before thinking that is cut; and whether there was thinking."""
-    if "<" not in completion and "[" not in completion:
+    # Looking for the marks themselves in every completion would cost more than all the rest.
+    folded = completion.casefold() if "<" in completion or "[" in completion else ""
+    if "think" not in folded and "reasoning>" not in folded:
         return completion, False
     start, stop, thought = 0, len(completion), False
     for mark in _THINKING.finditer(completion):
@@ -142,7 +146,7 @@ def _without_code(text: str) -> str:
 
 
 def _tagged(reply: str, *, letters: bool) -> Found | None:
-    if "<" not in reply:
+    if "<" not in reply or "nswer" not in reply.casefold():
         return None
     begin, content = -1, None
     for mark in _TAG.finditer(reply):
@@ -186,6 +190,7 @@ def _is_short_text(text: str) -> bool:
     return bool(text) and len(text.split()) <= _SHORT_TEXT_WORDS and not _HEADING.search(text)
 
 
+@lru_cache(maxsize=16_384)
 def _readable(text: str) -> bool:
     try:
         parse(text)
@@ -195,13 +200,26 @@ def _readable(text: str) -> bool:
 
 
 def _after_phrase(prose: str, *, letters: bool) -> str | None:
-    if "nswer" not in prose and "NSWER" not in prose:
-        return None
-    for mark in _last_marks(_PHRASE, prose):
-        text = _said(prose, mark.end(), letters=letters)
+    for stop in _phrases_from_end(prose):
+        text = _said(prose, stop, letters=letters)
         if text is not None:
             return text
     return None
+
+
+def _phrases_from_end(prose: str) -> Iterator[int]:
+    """Where the last phrases end, last first: `the answer is`, or a line that is a heading `Final answer`."""
+    at, tried = len(prose), 0
+    while tried < _MARKS and (at := max(prose.rfind("nswer", 0, at), prose.rfind("NSWER", 0, at))) > 0:
+        tried += 1
+        phrase = _PHRASE.match(prose, at - 1)
+        if phrase:
+            yield phrase.end()
+            continue
+        start, stop = prose.rfind("\n", 0, at) + 1, prose.find("\n", at)
+        stop = len(prose) if stop < 0 else stop
+        if stop - start <= _LONGEST_HEADING and _HEADED.fullmatch(prose, start, stop):
+            yield stop
 
 
 def _said(prose: str, start: int, *, letters: bool) -> str | None:
