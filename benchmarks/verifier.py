@@ -176,7 +176,7 @@ def disagreements(items: list[Item], ours: list[bool], theirs: list[bool]) -> No
 
 def reading() -> None:
     """Error rates on the labelled replies, and what looking in every place costs on MATH500 completions."""
-    from lm_eval.filters.extraction import RegexFilter
+    from lm_eval.filters.extraction import RegexFilter  # type: ignore[import-untyped]
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
     from math_verify import verify as peer_verify
 
