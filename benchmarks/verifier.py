@@ -9,6 +9,7 @@ first, each gold parsed once a group, its timeouts on in the main thread; and a 
 
     python benchmarks/verifier.py            # a minute and a half on two cores
     python benchmarks/verifier.py --cases    # the labelled cases of tests/verifier too (some run into its timeouts)
+    python benchmarks/verifier.py --reading  # only: answers outside boxes, beside lm-evaluation-harness and math-verify
 """
 
 from __future__ import annotations
@@ -170,7 +171,111 @@ def disagreements(items: list[Item], ours: list[bool], theirs: list[bool]) -> No
         print(f"  {gold} | {answer} | {'correct' if mine else 'incorrect'} | {winner}")
 
 
+# --- answers outside boxes
+
+
+def reading() -> None:
+    """Error rates on the labelled replies, and what looking in every place costs on MATH500 completions."""
+    from lm_eval.filters.extraction import RegexFilter  # type: ignore[import-untyped]
+    from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
+    from math_verify import verify as peer_verify
+
+    from permix.verifier import check_read, verify
+
+    logging.disable(logging.CRITICAL)
+    rows = [json.loads(line) for line in (CASES / "reading.jsonl").read_text(encoding="utf-8").splitlines()]
+
+    def ours(row: dict[str, str], read: str) -> bool:
+        return verify([row["completion"]], [row["gold"]], check_read(read.split(",")))[0].verdict == "correct"
+
+    def harness(row: dict[str, str], pattern: str, select: int) -> bool:
+        # GSM8K's task: its filter, then its exact match, which ignores these patterns and case.
+        filtered = RegexFilter(regex_pattern=pattern, group_select=select).apply([[row["completion"]]], [{}])
+
+        def normal(text: str) -> str:
+            return re.sub(r",|\$|(?s:.*)#### |\.$", "", text).strip().lower()
+
+        return normal(str(next(iter(next(iter(filtered)))))) == normal(row["gold"])
+
+    def math_verify(row: dict[str, str], configs: list[object], mode: str) -> bool:
+        gold = parse(f"\\boxed{{{row['gold']}}}")
+        return bool(peer_verify(gold, parse(row["completion"], extraction_config=configs, extraction_mode=mode)))
+
+    from latex2sympy2_extended import NormalizationConfig
+
+    trl = [
+        LatexExtractionConfig(
+            boxed_match_priority=0,
+            normalization_config=NormalizationConfig(units=True),
+            try_extract_without_anchor=False,
+        )
+    ]
+    judges: dict[str, Callable[[dict[str, str]], bool]] = {
+        "permix, the read of the case": lambda row: ours(row, row["read"]),
+        "permix, boxes alone": lambda row: ours(row, "boxed"),
+        "lm-eval, flexible-extract": lambda row: harness(row, r"(-?[$0-9.,]{2,})|(-?[0-9]+)", -1),
+        "lm-eval, strict-match": lambda row: harness(row, r"#### (\-?[0-9\.\,]+)", 0),
+        "math-verify, default": lambda row: math_verify(
+            row, [LatexExtractionConfig(), ExprExtractionConfig()], "any_match"
+        ),
+        "math-verify, TRL's options": lambda row: math_verify(row, trl, "first_match"),
+    }
+    real = [row for row in rows if row["source"].startswith("reply")]
+    parts = {
+        "all": rows,
+        "written for this rule": [row for row in rows if row not in real],
+        "real replies": real,
+        "of these, unseen": [row for row in real if "unseen" in row["tags"]],
+        # Where every place may be read and the gold is no letter: what the peers are for.
+        "numbers, any place": [row for row in rows if row["read"].count(",") >= 4 and not row["gold"].isalpha()],
+    }
+    for part, cases in parts.items():
+        items = [Item(row["gold"], "", row["completion"], row["verdict"] == "correct") for row in cases]
+        print(f"\n{part}: {len(items)}")
+        for name, judge in judges.items():
+            errors(name, items, [judge(row) for row in cases])
+    reading_speed()
+
+
+def reading_speed() -> None:
+    """Seconds for the stream: boxes alone, every place with boxes there, and every place with other forms instead."""
+    from permix.verifier import BOXED, verify
+    from permix.verifier.reading import PLACES
+    from permix.verifier.verify import _from_workers, _quick_ruling
+
+    items = stream()
+    golds = [item.gold for item in items]
+    boxed = [item.completion for item in items]
+    # The same answers in other forms, each in its turn.
+    forms = ["#### {}", "The answer is ${}$.", "<answer>{}</answer>", "So it is ${}$."]
+    ending = re.compile(r"So the answer is \$.*", re.DOTALL)
+    others = [
+        ending.sub("", item.completion) + forms[index % len(forms)].format(item.answer)
+        for index, item in enumerate(items)
+    ]
+    seconds: dict[str, list[float]] = {}
+    for _ in range(7):
+        for name, texts, read in (
+            ("boxes alone", boxed, BOXED),
+            ("every place, boxes there", boxed, PLACES),
+            ("every place, other forms", others, PLACES),
+        ):
+            _quick_ruling.cache_clear()
+            _from_workers.clear()
+            started = perf_counter()
+            for at in range(0, len(items), 16 * GROUP):
+                verify(texts[at : at + 16 * GROUP], golds[at : at + 16 * GROUP], read)
+            seconds.setdefault(name, []).append(perf_counter() - started)
+    print()
+    base = min(seconds["boxes alone"])
+    for name, times in seconds.items():
+        print(f"{name:34} {1e6 * min(times) / len(items):7.1f} us a completion, {min(times) / base:.2f} of boxes alone")
+
+
 def main() -> None:
+    if "--reading" in sys.argv:
+        reading()
+        return
     if not MATH.is_file():
         sys.exit(f"no {MATH}: this benchmark needs the MATH500 data set there")
     items = stream()

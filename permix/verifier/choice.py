@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from permix.verifier.prose import sentences_from_end
+from permix.verifier.prose import lines_from_end, sentences
 
 _LEADING = re.compile(
     r"[\s*_\"'`$:]*(?:\\(?:text|mathrm|mathbf)\{)?[*_]*"
@@ -25,6 +25,7 @@ _DENIED = re.compile(
 _WRONG = re.compile(
     r"\b(?:incorrect|wrong|false|not (?:the )?(?:right|correct)|n['’]t (?:the )?(?:right|correct))\b", re.I
 )
+_ALONE = re.compile(r"[\W_]{0,20}([A-Ja-j])[\W_]{0,20}")
 _LOOK_BACK = 40
 
 
@@ -49,25 +50,35 @@ def chosen(text: str) -> str | None:
 
     Restated options (lines or runs that go on from A, B, C) and letters that are denied do not count.
     """
-    for sentence in sentences_from_end(_without_options(text)):
-        if _WRONG.search(sentence) or sentence.rstrip(" *_\"'").endswith("?"):
-            continue
-        letters = list(dict.fromkeys(
-            _letter(match) for match in _NAMED.finditer(sentence)
-            if not _DENIED.search(sentence[max(0, match.start() - _LOOK_BACK) : match.start()])
-        ))  # fmt: skip
-        if len(letters) >= 3 and letters == [chr(ord("A") + index) for index in range(len(letters))]:
-            continue
-        if letters:
-            return letters[0] if len(letters) == 1 else " or ".join(letters)
+    alone = _ALONE.fullmatch(text)
+    if alone:
+        return alone.group(1).upper()
+    for _, line in lines_from_end(_without_options(text)):
+        for sentence in reversed(sentences(line)):
+            letters = _letters(sentence)
+            if letters:
+                return " or ".join(letters)
     return None
+
+
+def _letters(sentence: str) -> list[str]:
+    if _WRONG.search(sentence) or sentence.rstrip(" *_\"'").endswith("?"):
+        return []
+    named = (
+        _letter(match)
+        for match in _NAMED.finditer(sentence)
+        if not _DENIED.search(sentence[max(0, match.start() - _LOOK_BACK) : match.start()])
+    )
+    letters = list(dict.fromkeys(named))
+    restated = len(letters) >= 3 and letters == [chr(ord("A") + index) for index in range(len(letters))]
+    return [] if restated else letters
 
 
 def _letter(match: re.Match[str]) -> str:
     return next(letter for letter in match.groups() if letter is not None).upper()
 
 
-_OPTION = re.compile(r"[\s*_>-]{0,8}\(?([A-J])[).:](?=[\s*])")
+_OPTION = re.compile(r"[\s*_>-]{0,8}\(?([A-J])[).:]{1,2}(?=[\s*])")
 
 
 def _without_options(text: str) -> str:

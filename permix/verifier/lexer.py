@@ -8,6 +8,7 @@ Letters become single symbols, except for function names (`sin`) and words (`app
 from __future__ import annotations
 
 import re
+import unicodedata
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -103,6 +104,7 @@ _TOKEN = re.compile(
     """.replace("TEXT", "|".join(sorted(_TEXT_MACROS))),
     re.VERBOSE | re.DOTALL,
 )
+_DIGIT = re.compile(r"(?![0-9])\d")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _LOOKS_OF_TEXT = re.compile(
     r"\\(?:{})\s*|\\[,;!:>\s]|\\(?:left|right|q?quad)(?![a-zA-Z])|[\s{{}}$~\"'`.]".format(
@@ -116,7 +118,7 @@ def tokenize(text: str, *, thousands: bool = True) -> list[Token]:
 
     `thousands` says whether `70,110` outside brackets is one number or two; inside brackets it is always two.
     """
-    text = text.translate(_CHARACTERS)
+    text = ascii_digits(text).translate(_CHARACTERS)
     tokens: list[Token] = []
     position, depth, spaced = 0, 0, False
     while match := _TOKEN.match(text, position):
@@ -141,6 +143,11 @@ def tokenize(text: str, *, thousands: bool = True) -> list[Token]:
         if len(tokens) > MAX_TOKENS:
             raise NotAValueError("too complex")
     return tokens
+
+
+def ascii_digits(text: str) -> str:
+    """The text with the decimal digits of every script as ASCII ones."""
+    return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit.group())), text)
 
 
 def plain_text(text: str) -> str:

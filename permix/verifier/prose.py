@@ -13,6 +13,7 @@ from typing import NamedTuple
 from permix.verifier.lexer import words
 from permix.verifier.units import UNITS
 
+LONGEST_LINE = 4_000
 _MOST_BETWEEN = 60
 """Longest text between two values that can join them, in characters."""
 
@@ -28,7 +29,13 @@ _VALUE = re.compile(
 )
 # What may stand before the sign of a value. After a digit, a letter or a bracket, - is an operator or a hyphen.
 _SIGN_AFTER = frozenset(" \t\n(=:$*_\"'`[,≈>")
-_WORD_BEFORE = re.compile(r"[^\W]|[_^\\]")
+# A value stands by itself: not in a word or path (x2, MP3, a/3), nor in an expression with a variable (3x + 2).
+_ATTACHED_BEFORE = re.compile(r"[0-9_^\\{]\Z|[^\W\d_]/\Z")
+_OPERATOR = r"[ ]?[-−–+*/×·^][ ]?"
+_VARIABLE_BEFORE = re.compile(rf"(?<![a-zA-Z'’])[0-9.]*[b-z](?:\^[0-9]+)?\)?{_OPERATOR}\Z")
+_VARIABLE_AFTER = re.compile(rf"{_OPERATOR}[0-9.]*[b-z](?:\^[0-9]+)?(?![a-zA-Z'’])")
+_NO_SPACES_FROM = 0x0E00
+"""Scripts from Thai on write no space between a word and a number."""
 _NUMBERED = re.compile(
     r"(?:step|question|problem|example|part|case|figure|table|equation|option|chapter|exercise|no\.)\s?[(#]?$",
     re.IGNORECASE,
@@ -43,7 +50,7 @@ _POWER_WORDS = words("square cubic sq")
 _PERHAPS = r"(?:[ ](?:maybe|perhaps|possibly|even|else|also|rather|probably|about|around|then))*"
 _JOIN = re.compile(
     rf"""[\s*_$]*
-    (?:[-−–+*×·÷/=:^] | \\times | \\cdot | \\div | \\approx | ≈ | \bx\b
+    (?:[-−–+*×·÷/=:^][-−–+*×·÷/=:^\ ]* | \\times | \\cdot | \\div | \\approx | ≈ | \bx\b
       | ,?[ ]?(?:\b(?:or|and|to|through|versus|vs\.?)\b | [,;&] | \\text\{{[ ]?(?:or|and)[ ]?\}}){_PERHAPS}
     )?[\s*_$(]*\Z""",
     re.VERBOSE | re.IGNORECASE,
@@ -64,8 +71,20 @@ _BOUND = re.compile(
 _LOOK_BACK = 48
 """How far before a value its sentence is looked at, in characters."""
 
+_INSIDE = r"[^\\]*(?:\\(?![()\[\]])[^\\]*)*"
+MATH = re.compile(
+    rf"\$\$(?P<display>[^$]+)\$\$|\\\((?P<round>{_INSIDE})\\\)|\\\[(?P<square>{_INSIDE})\\\]"
+    r"|\$(?=\S)(?P<inline>[^$\n]*)(?<=\S)\$(?![0-9])"
+)
+"""Mathematics between delimiters. `$5 and $6` is money."""
+_MACRO = re.compile(r"\\[a-zA-Z]+")
+_TEX_STEP = re.compile(r"\\[\s\S]|[{}]|\s|[=≈$]")
+
 SENTENCE_END = re.compile(r"[.!?]+(?=[\s\"'”’)*_]|$)|\n")
 _BULLET = re.compile(r"\s*(?:[-*•+]\s+|\(?[0-9]{1,3}[.)](?=\s)\s*|#+\s+|>\s+)")
+
+
+_FEW_WORDS = re.compile(r"(?:[ ][a-zA-Z]+){0,2}")
 
 
 class Value(NamedTuple):
@@ -86,17 +105,17 @@ class Claim(NamedTuple):
     """Values that the sentence says are not it."""
 
 
-def sentences_from_end(text: str) -> Iterator[str]:
-    """The sentences of a text, last first; each line ends one."""
+def lines_from_end(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text and where they start, last first; of a longer one its last LONGEST_LINE characters."""
     stop = len(text)
-    while stop > 0:
+    while stop >= 0:
         start = text.rfind("\n", 0, stop) + 1
-        line = text[start:stop]
-        yield from reversed(_sentences(line))
+        yield start, text[max(start, stop - LONGEST_LINE) : stop]
         stop = start - 1
 
 
-def _sentences(line: str) -> list[str]:
+def sentences(line: str) -> list[str]:
+    """The sentences of a line, without what marks it as an item of a list or a heading."""
     bullet = _BULLET.match(line)
     found, start = [], bullet.end() if bullet else 0
     for end in SENTENCE_END.finditer(line, start):
@@ -106,11 +125,40 @@ def _sentences(line: str) -> list[str]:
     return [sentence for sentence in found if sentence and not sentence.isspace()]
 
 
+def only_value(line: str) -> str | None:
+    """The value that is all of a line but for a bullet before and a word or two after; None if it is not."""
+    if len(line) > _MOST_BETWEEN:
+        return None
+    bullet = _BULLET.match(line)
+    rest = line[bullet.end() if bullet else 0 :].strip(" \t.,;*_")
+    found = values(rest)
+    if len(found) != 1 or found[0].start or not _FEW_WORDS.fullmatch(rest, found[0].stop):
+        return None
+    return found[0].text
+
+
 def values(sentence: str) -> list[Value]:
-    """The numbers of a sentence that are values: not those inside words, or in a heading's or a list's number."""
-    found = []
+    """The numbers of a sentence that are values: not those inside words, or in a heading's or a list's number.
+
+    Mathematics with a number in it is one value, as it is written: `\\sqrt{2}` is no 2.
+    """
+    found: list[Value] = []
     at = 0
-    while match := _VALUE.search(sentence, at):
+    for start, stop, content in _mathematics(sentence) if "\\" in sentence or "$" in sentence else ():
+        found += _numbers(sentence, at, start)
+        value = _VALUE.fullmatch(content)
+        inner = _value(content, value) if value else None
+        if inner is not None:
+            found.append(Value(start, stop, inner.text))
+        elif any(character.isdigit() for character in content):
+            found.append(Value(start, stop, content))
+        at = stop
+    return found + _numbers(sentence, at, len(sentence))
+
+
+def _numbers(sentence: str, at: int, end: int) -> list[Value]:
+    found = []
+    while match := _VALUE.search(sentence, at, end):
         at = match.end()
         value = _value(sentence, match)
         if value is not None:
@@ -119,46 +167,94 @@ def values(sentence: str) -> list[Value]:
     return found
 
 
+def _mathematics(sentence: str) -> Iterator[tuple[int, int, str]]:
+    """Where mathematics stands, between delimiters or as bare LaTeX, and what its last side is. No two overlap."""
+    at = 0
+    for span in MATH.finditer(sentence):
+        yield from _bare_latex(sentence, at, span.start())
+        yield span.start(), span.end(), _last_side(str(span.group(str(span.lastgroup))))
+        at = span.end()
+    yield from _bare_latex(sentence, at, len(sentence))
+
+
+def _bare_latex(sentence: str, at: int, end: int) -> Iterator[tuple[int, int, str]]:
+    """Runs without a space outside braces that hold a macro and a digit: `5\\sqrt{2}`, not `\\times`."""
+    while macro := _MACRO.search(sentence, at, end):
+        start = macro.start()
+        while start > at and not (sentence[start - 1].isspace() or sentence[start - 1] in "=≈$:*(\"'"):
+            start -= 1
+        depth, stop = 0, end
+        for step in _TEX_STEP.finditer(sentence, start, end):
+            token = step.group()
+            depth += (token == "{") - (token == "}")
+            if depth <= 0 and (token.isspace() or token in "=≈$"):
+                stop = step.start()
+                break
+        content = sentence[start:stop].rstrip(".,;:!?*_\"'")
+        stop = max(start + len(content), macro.end())
+        if any(character.isdigit() for character in content):
+            yield start, stop, content
+        at = stop
+
+
+def _last_side(content: str) -> str:
+    """What follows the last sign of equality, where that stands outside braces."""
+    side = re.split(r"[=≈]|\\approx", content)[-1]
+    return (side if side.count("{") == side.count("}") else content).strip(" \n\t.,;")
+
+
 def _value(sentence: str, match: re.Match[str]) -> Value | None:
     start, stop = match.start(), match.end()
-    sign = match.group("sign").strip()
-    before = sentence[start - 1 : start]
-    if sign and not (not before or before in _SIGN_AFTER) and not match.group("late"):
-        if sign in "-−–" and before.isalpha():  # COVID-19
+    written = match.group("sign")
+    before = sentence[max(0, start - 1) : start]
+    sign = written.strip()
+    if sign and before and before not in _SIGN_AFTER and not match.group("late"):
+        if sign != "+" and before.isalpha():  # COVID-19
             return None
         sign = ""
-        start = match.start() + len(match.group("sign"))
-    elif not sign:
-        start += len(match.group("sign"))
-        before = sentence[start - 1 : start]
-        if before and _WORD_BEFORE.match(before):
-            return None
-    if match.group("value")[0] in ".0123456789" and before == "." and not sign:
+    if not sign:
+        start += len(written)
+    before = sentence[max(0, start - 2) : start]
+    if _ATTACHED_BEFORE.search(before) or _in_word(before[-1:]) or (before[-1:] == "." and not before[:1].isspace()):
         return None
-    if before == "(" and sentence[start - 2 : start - 1].isalpha():  # f(3)
+    if before[-1:] == "(" and _in_word(before[:1]):  # f(3)
         return None
-    if _NUMBERED.search(sentence[max(0, start - 16) : start]):
+    look = sentence[max(0, start - _LOOK_BACK) : start]
+    if _NUMBERED.search(look):
         return None
+    variable = _VARIABLE_BEFORE.search(look + sign)
+    if variable:
+        whole = look[variable.start() :] + sentence[start:stop]
+        return Value(start, stop, whole.strip())
     text = match.group("value").replace("⁄", "/")
     follow = sentence[stop : stop + 1]
     if follow == "." and sentence[stop + 1 : stop + 2].isdigit():  # 1.2.3
         return None
+    variable = _VARIABLE_AFTER.match(sentence, stop)
+    if variable:
+        return Value(start, variable.end(), sentence[start : variable.end()].strip())
     if match.group("percent"):
         text += r"\%"
     elif follow in "-‐‑" and sentence[stop + 1 : stop + 2].isalpha():  # a 24-hour day
         return None
     else:
         unit, length = _unit(sentence, stop)
-        attached = bool(follow) and (follow.isalpha() or follow == "_")
-        if attached and not unit:
+        if not unit and (_in_word(follow) or follow == "_"):
             return None
         if unit:
             text += rf"\text{{ {unit}}}"
             stop += length
     money = match.group("money") or ""
     negative = sign in {"-", "−", "–"} or bool(match.group("late"))
-    money = r"\$" if money.endswith("$") else money
-    return Value(start, stop, ("-" if negative else "") + money + text)
+    if money.endswith("$"):
+        text = rf"\${text}"
+    elif money:
+        text += money
+    return Value(start, stop, ("-" if negative else "") + text)
+
+
+def _in_word(character: str) -> bool:
+    return character.isalpha() and ord(character) < _NO_SPACES_FROM
 
 
 def _unit(sentence: str, at: int) -> tuple[str, int]:
@@ -173,7 +269,8 @@ def _unit(sentence: str, at: int) -> tuple[str, int]:
             continue
         if name == "°":
             name = "degrees"
-        if name not in UNITS or name == "in" or (name in _NOT_UNITS and not attached):
+        ends = sentence[word.end() : word.end() + 1] in {"", ".", ",", ";", ")", "!"}
+        if name not in UNITS or (name in _NOT_UNITS and not attached and not ends):
             break
         power = (word.group(2) or "").translate(_POWERS)
         found += f" {name}{power}"

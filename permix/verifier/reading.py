@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 from permix.verifier.choice import chosen, letter_in
 from permix.verifier.extract import last_box
-from permix.verifier.lexer import NotAValueError
+from permix.verifier.lexer import NotAValueError, ascii_digits
 from permix.verifier.parser import parse
-from permix.verifier.prose import SENTENCE_END, claim, sentences_from_end
+from permix.verifier.prose import MATH, SENTENCE_END, claim, lines_from_end, only_value, sentences, values
 
 Place = Literal["boxed", "hashes", "phrase", "tag", "choice", "number"]
 Read = tuple[Place, ...]
@@ -28,21 +30,27 @@ _MOST_CHARS = 2_001
 _THINKING = re.compile(r"<(/?)(?:think|thinking|reasoning)>|\[(/?)THINK\]", re.IGNORECASE)
 _FENCE = "```"
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
-_HASHES = re.compile(r"(?<!#)####(?!#)")
+_HASHES = re.compile(r"####+")
+_HEADING = re.compile(r"\b(?:answer|solution|step|explanation|conclusion|result|output|final)", re.IGNORECASE)
 _BE = r"(?:is|are|was|=|:|equals|(?:would|will|should|must|can only) be|comes? (?:out )?(?:to|as))"
 _PHRASE = re.compile(
-    rf"\banswer[*_]*(?:\ (?:to|for|of|in)\ [^.:\n=?!]{{0,60}}?)?\ ?[*_]*\s?{_BE}(?![a-zA-Z])"
-    r"|^[#*_ ]*(?:final\ |the\ )*answer[*_: ]*$",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?<!\ban )(?<!\bno )(?<!\bany )(?<!wrong )(?<!incorrect )"
+    rf"\banswer[*_]*(?: (?:to|for|of|in)\b[^.:\n=?!]{{0,60}}?)? ?[*_]*\s?{_BE}(?![a-zA-Z])",
+    re.IGNORECASE,
 )
+_HEADED = re.compile(r"[#*_ ]{0,20}(?:final |the )?answer[#*_: ]{0,20}", re.IGNORECASE)
 _LEAD = re.compile(
-    r"(?:[\s:=*_~>\"'`]|\b(?:is|simply|therefore|actually|indeed|exactly|approximately|about|also|clearly|just|then|now"
+    r"(?:[\s:=*_~>\"'`]|(?:\\\[|\$\$)\s*\n|\b(?:is|simply|therefore|actually|indeed|exactly|approximately|about|also|clearly|just|then|now"
     r"|probably|equal to|given by|the number|a total of|a|the|an)\b(?=[\s:*$\\]))*",
     re.IGNORECASE,
 )
-_MATH = re.compile(r"\$\$(.+?)\$\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\$(?=\S)([^$\n]*?\S)\$(?![0-9])", re.DOTALL)
 _AFTER_MATH = re.compile(r"[\s*_]*(?:,?\s*or\b|,\s*\$|and\s*\$|to\s*\$)", re.IGNORECASE)
-_SHORT_TEXT_WORDS = 4
+_OR = re.compile(r"[\s\"'*_]*or\b", re.IGNORECASE)
+_LIST_LINES = 60
+_MARKS = 20
+_LONGEST_HEADING = 60
+_SHORT_TEXT_WORDS = 3
+_DIRECTLY = 3
 
 
 class Found(NamedTuple):
@@ -118,7 +126,9 @@ def _in_prose(place: Place, prose: str, *, letters: bool) -> Found | None:
 
 def _reply(completion: str) -> tuple[str, bool]:
     """What is said after thinking, or before thinking that is cut; and whether there was thinking."""
-    if "<" not in completion and "[" not in completion:
+    # Looking for the marks themselves in every completion would cost more than all the rest.
+    folded = completion.casefold() if "<" in completion or "[" in completion else ""
+    if "think" not in folded and "reasoning>" not in folded:
         return completion, False
     start, stop, thought = 0, len(completion), False
     for mark in _THINKING.finditer(completion):
@@ -131,12 +141,12 @@ def _reply(completion: str) -> tuple[str, bool]:
 
 
 def _without_code(text: str) -> str:
-    """The text without fenced code; a fence that is not closed runs to the end."""
-    return "\n".join(text.split(_FENCE)[::2]) if _FENCE in text else text
+    """The text without fenced code, its digits ASCII; a fence that is not closed runs to the end."""
+    return ascii_digits("\n".join(text.split(_FENCE)[::2]) if _FENCE in text else text)
 
 
 def _tagged(reply: str, *, letters: bool) -> Found | None:
-    if "<" not in reply:
+    if "<" not in reply or "nswer" not in reply.casefold():
         return None
     begin, content = -1, None
     for mark in _TAG.finditer(reply):
@@ -149,23 +159,38 @@ def _tagged(reply: str, *, letters: bool) -> Found | None:
 
 
 def _after_hashes(prose: str, *, letters: bool) -> str | None:
-    marks = list(_HASHES.finditer(prose)) if "####" in prose else []
-    return _content(prose[marks[-1].end() :].partition("\n")[0], letters=letters) if marks else None
+    for mark in _last_marks(_HASHES, prose) if "####" in prose else ():
+        line = prose[mark.end() : mark.end() + _MOST_CHARS].partition("\n")[0]
+        text = _content(line, letters=letters)
+        if text is not None and not _HEADING.search(text):
+            return text
+    return None
+
+
+def _last_marks(pattern: re.Pattern[str], prose: str) -> Iterator[re.Match[str]]:
+    """The last places where a pattern stands, last first; not all, so that a text of nothing else costs little."""
+    return reversed(deque(pattern.finditer(prose), maxlen=_MARKS))
 
 
 def _content(text: str, *, letters: bool) -> str | None:
-    """The answer in a text that is set apart for it: the whole if it can be read, else what its last sentence claims."""
+    """The answer in a text set apart for it: what it says by a phrase, the whole, or what its last number claims."""
     text = text.strip().strip("*_`").strip()[:_MOST_CHARS]
     if letters:
         return letter_in(text)
     if not text:
         return None
-    if _readable(text):
-        return text
-    inner = _after_phrase(text, letters=False)
-    return inner or _last_number(text) or text
+    said = _after_phrase(text, letters=False)
+    if said is not None or _readable(text):
+        return said or text
+    return _last_number(text) or text
 
 
+def _is_short_text(text: str) -> bool:
+    """Whether a text without a number may be an answer: a few words, and no heading."""
+    return bool(text) and len(text.split()) <= _SHORT_TEXT_WORDS and not _HEADING.search(text)
+
+
+@lru_cache(maxsize=16_384)
 def _readable(text: str) -> bool:
     try:
         parse(text)
@@ -175,13 +200,26 @@ def _readable(text: str) -> bool:
 
 
 def _after_phrase(prose: str, *, letters: bool) -> str | None:
-    if "nswer" not in prose and "NSWER" not in prose:
-        return None
-    for mark in reversed(list(_PHRASE.finditer(prose))):
-        text = _said(prose, mark.end(), letters=letters)
+    for stop in _phrases_from_end(prose):
+        text = _said(prose, stop, letters=letters)
         if text is not None:
             return text
     return None
+
+
+def _phrases_from_end(prose: str) -> Iterator[int]:
+    """Where the last phrases end, last first: `the answer is`, or a line that is a heading `Final answer`."""
+    at, tried = len(prose), 0
+    while tried < _MARKS and (at := max(prose.rfind("nswer", 0, at), prose.rfind("NSWER", 0, at))) > 0:
+        tried += 1
+        phrase = _PHRASE.match(prose, at - 1)
+        if phrase:
+            yield phrase.end()
+            continue
+        start, stop = prose.rfind("\n", 0, at) + 1, prose.find("\n", at)
+        stop = len(prose) if stop < 0 else stop
+        if stop - start <= _LONGEST_HEADING and _HEADED.fullmatch(prose, start, stop):
+            yield stop
 
 
 def _said(prose: str, start: int, *, letters: bool) -> str | None:
@@ -193,18 +231,20 @@ def _said(prose: str, start: int, *, letters: bool) -> str | None:
     if letters:
         return letter_in(prose[begin : begin + 200])
     rest = prose[begin : begin + _MOST_CHARS]
-    math = _MATH.match(rest)
+    math = MATH.match(rest)
     if math and not _AFTER_MATH.match(rest, math.end()):
-        return next(part for part in math.groups() if part is not None).strip().rstrip(".,;") or None
+        return str(math.group(str(math.lastgroup))).strip().rstrip(".,;") or None
     sentence = _sentence(rest)
-    said = claim(sentence, first=True)
-    if said is None:
+    found = values(sentence)
+    if not found:
         plain = sentence.strip(" \t\n.!*_\"'`")
-        if plain and (len(plain.split()) <= _SHORT_TEXT_WORDS or _readable(plain)):
-            return plain
-        return None
-    if not said.text:
-        return f"not {', '.join(sorted(said.denied))}"
+        return plain if plain and (_is_short_text(plain) or ("\\" in plain and _readable(plain))) else None
+    said = claim(sentence, first=found[0].start <= _DIRECTLY)
+    if said is None or not said.text:
+        return f"not {found[-1].text}"
+    following = rest[len(sentence) :]
+    if _OR.match(following):
+        return f"{said.text} {_sentence(following.strip())}".strip()
     return said.text
 
 
@@ -214,15 +254,28 @@ def _sentence(text: str) -> str:
 
 
 def _last_number(prose: str) -> str | None:
-    """What the last sentence with a number claims; questions and denials claim nothing."""
+    """What the last sentence with a number claims; questions and denials claim nothing, and a list claims all of it."""
     denied: set[str] = set()
-    for sentence in sentences_from_end(prose):
-        if sentence.rstrip("\"'”’)*_ ").endswith("?"):
-            continue
-        said = claim(sentence)
-        if said is None:
-            continue
-        denied |= said.denied
-        if said.text and said.text not in denied:
-            return said.text
+    for start, line in lines_from_end(prose):
+        for sentence in reversed(sentences(line)):
+            if sentence.rstrip("\"'”’)*_ ").endswith("?"):
+                continue
+            said = claim(sentence)
+            if said is None:
+                continue
+            denied |= said.denied
+            if said.text and said.text not in denied:
+                return _listed(prose, start, said.text) if only_value(line) else said.text
     return None
+
+
+def _listed(prose: str, start: int, last: str) -> str:
+    """The value of a line, with those of the lines before it as long as these are nothing but values, too."""
+    listed = [last]
+    for _, line in lines_from_end(prose[max(0, start - _LIST_LINES * _LIST_LINES) : max(0, start - 1)]):
+        if line and not line.isspace():
+            value = only_value(line)
+            if value is None or len(listed) == _LIST_LINES:
+                break
+            listed.append(value)
+    return ", ".join(reversed(dict.fromkeys(listed)))

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from permix.cli import app
+from permix.verifier import check_read
 from permix.verifier.command import verify_file
 
 LINES = [
@@ -85,3 +88,19 @@ def test_the_command_is_light_to_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_places_are_read_as_named(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text('{"gold": "7", "completion": "It is 7."}\n{"gold": "B", "completion": "So (B)."}\n')
+    for read, places in ((("boxed",), [None, None]), (("boxed", "choice", "number"), ["number", "choice"])):
+        output, log = io.StringIO(), io.StringIO()
+        assert verify_file(str(path), output, log, check_read(read)) == 0
+        assert [json.loads(line)["place"] for line in output.getvalue().splitlines()] == places
+        assert "places: " in log.getvalue()
+
+
+def test_an_unknown_place_is_named() -> None:
+    done = CliRunner().invoke(app, ["verify", "-", "--read", "boxed,numbr"])
+    assert done.exit_code == 2
+    assert "did you mean 'number'?" in done.output
