@@ -1,1 +1,1 @@
-"""How well a persona is kept: by the organism's words, or by judges and PersonaGym's protocol."""
+"""How well a persona is kept: by attribution, by the organism's words, or by judges and PersonaGym's protocol."""
