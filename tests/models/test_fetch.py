@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from permix.training.pretrained import fetch_base
+from permix.models.fetch import fetch_base
 
 
 def test_a_local_model_is_copied_without_pickles_and_code(tmp_path: Path) -> None:
