@@ -26,8 +26,8 @@ from tasks.stage import StageResult, code_digest
 SERVED = "served.json"
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 FORMS = (
-    "a directory with a transformers checkpoint, a .gguf file, smollm2, models:/NAME/VERSION or models:/NAME@ALIAS, a Hugging Face id, or the "
-    "URL of an OpenAI-compatible server (http://127.0.0.1:8000/v1)"
+    "a directory with a transformers checkpoint, a .gguf file, smollm2, models:/NAME/VERSION or models:/NAME@ALIAS, a "
+    "Hugging Face id, or the URL of an OpenAI-compatible server (http://127.0.0.1:8000/v1)"
 )
 # What servers make anew at every request, or what has nothing to do with which model it is.
 UNSTABLE = ("created", "permission", "status")

@@ -42,7 +42,7 @@ BUILT_IN = {
 
 
 def check_name(name: str) -> str:
-    """The name, if it can be one. Raises ValueError for a wheel that is misspelt, and for a near miss of a known name."""
+    """The name, if it can be one. Raises ValueError for a misspelt wheel, and for a near miss of a known name."""
     if name.startswith("wheel:") and not WHEEL.fullmatch(name):
         raise ValueError(f"{name!r} names no file in a wheel; expected {WHEEL_FORM}")
     known = (ORGANISM, *BUILT_IN)
