@@ -20,6 +20,7 @@ from permix.config.personas import (
     PersonaSource,
 )
 from permix.config.problems import (
+    ArithmeticProblems,
     DifficultySettings,
     FileProblems,
     HubProblems,
@@ -39,6 +40,7 @@ __all__ = [
     "ARMS",
     "AdaptiveSettings",
     "AnswerSettings",
+    "ArithmeticProblems",
     "Arm",
     "DifficultySettings",
     "EvaluationSettings",

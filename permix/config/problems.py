@@ -17,6 +17,43 @@ class OrganismProblems(Section):
     """Selects this source."""
 
 
+class ArithmeticProblems(Section):
+    """Sums made on the spot, plain or as word problems; docs/data.md has the rule by which they are split."""
+
+    kind: Literal["arithmetic"]
+    """Selects this source."""
+    name: str = Field("arithmetic", pattern=SOURCE_NAME)
+    """Name of the source; it prefixes problem ids and appears in every report."""
+    operations: tuple[Literal["+", "-", "*", "/"], ...] = Field(("+", "-", "*"), min_length=1)
+    """Which operations; one that is named twice is drawn twice as often. Divisions come out even."""
+    smallest: int = Field(2, ge=0)
+    """Smallest number in a sum or difference."""
+    largest: int = Field(20, ge=1)
+    """Largest number in a sum or difference."""
+    largest_factor: int = Field(9, ge=2)
+    """Largest factor, divisor and quotient; the smallest is 2."""
+    terms: tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(le=8)]] = (2, 2)
+    """Fewest and most numbers in a problem; it is the problem's level."""
+    negative: bool = False
+    """Whether the answer of a plain problem may be negative; a story's never is."""
+    style: Literal["plain", "words", "mixed"] = "plain"
+    """`What is 12 - 4?`, a story of a few sentences, or half of each."""
+    seed: int = Field(0, ge=0)
+    """Another seed draws other problems; what is held out for one is held out for all."""
+    train: int = Field(300, ge=0)
+    """How many problems to train on."""
+    eval: int = Field(60, ge=0)
+    """How many problems are held out."""
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        if self.smallest > self.largest:
+            raise ValueError(f"smallest ({self.smallest}) must not be above largest ({self.largest})")
+        if self.terms[0] > self.terms[1]:
+            raise ValueError(f"terms ({self.terms[0]} to {self.terms[1]}): the first must not be above the second")
+        return self
+
+
 class ProblemColumns(Section):
     """How the columns of a source become problems; the same for files and for Hugging Face's datasets."""
 
@@ -58,7 +95,9 @@ class HubProblems(ProblemColumns, HubDataset):
     """Selects this source."""
 
 
-ProblemSource = Annotated[OrganismProblems | FileProblems | HubProblems, Field(discriminator="kind")]
+ProblemSource = Annotated[
+    OrganismProblems | ArithmeticProblems | FileProblems | HubProblems, Field(discriminator="kind")
+]
 
 
 class DifficultySettings(Section):

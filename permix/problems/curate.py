@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, tee
 
-from permix.config import ProblemSettings
+from permix.config import ArithmeticProblems, ProblemSettings
 from permix.curation.markers import Markers
 from permix.curation.rejects import Reject
 from permix.curation.text import normalised
@@ -48,7 +48,10 @@ def curate_problems(
     """
     batches, same_batches = tee(_batches(rows))
     faults_each = each(partial(_faults, settings, markers or Markers(), count_tokens), batches)
-    seen = _Seen(OverlapIndex(settings.overlap_ngram))
+    seen = _Seen(
+        OverlapIndex(settings.overlap_ngram),
+        disjoint=frozenset(source.name for source in settings.sources if isinstance(source, ArithmeticProblems)),
+    )
     for batch, faults in zip(same_batches, faults_each, strict=True):
         for row, fault in zip(batch, faults, strict=True):
             if isinstance(row, Reject):
@@ -94,6 +97,8 @@ class _Seen:
     """What later problems are compared with."""
 
     overlap: OverlapIndex
+    disjoint: frozenset[str]
+    """Sources whose splits share no problem by construction, though they share wordings: no run of words tells."""
     ids: set[str] = field(default_factory=set)
     eval_questions: dict[bytes, tuple[str, str]] = field(default_factory=dict)
     """Id and gold by a digest of the normalised question: a million questions would not fit, a million digests do."""
@@ -113,7 +118,7 @@ class _Seen:
                 detail = f"the same question as {other}, which has the gold {gold!r}, not {problem.gold!r}"
                 return _reject(problem, "conflicting gold", detail, other, 1.0)
             return _reject(problem, "duplicate", f"the same question as {other}", other, 1.0)
-        if problem.split == "train" and (clash := self.overlap.clash(problem)) is not None:
+        if problem.split == "train" and (clash := self._overlap(problem)) is not None:
             return clash
         if problem.id in self.ids:
             return _reject(problem, "duplicate id", "another problem has this id already", problem.id)
@@ -122,6 +127,9 @@ class _Seen:
         if problem.split == "eval":
             self.overlap.add(problem)
         return None
+
+    def _overlap(self, problem: Problem) -> Reject | None:
+        return None if problem.source in self.disjoint else self.overlap.clash(problem)
 
 
 def _reject(problem: Problem, reason: str, detail: str, other: str = "", share: float = 0.0) -> Reject:

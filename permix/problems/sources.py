@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from permix.config import FileProblems, HubProblems, OrganismProblems, ProblemSource
+from permix.config import ArithmeticProblems, FileProblems, HubProblems, OrganismProblems, ProblemSource
 from permix.curation.read import read_source, source_place
 from permix.curation.rejects import Reject
 from permix.curation.rows import BadRow
+from permix.problems.arithmetic import arithmetic_problems
 from permix.problems.schema import Problem, Split
 
 SPLITS: tuple[Split, ...] = ("eval", "train")
@@ -31,6 +32,8 @@ def read_problems(sources: Iterable[ProblemSource]) -> Iterator[Problem | Reject
                     from permix.organism import world
 
                     yield from (problem for problem in world.problems() if problem.split == split)
+                case ArithmeticProblems():
+                    yield from arithmetic_problems(source, split)
                 case FileProblems() | HubProblems() if source.split == split:
                     yield from _problems(source)
 
