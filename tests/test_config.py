@@ -8,7 +8,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from permix.config import Profile, ProfileError, Section, digest, load_profile, overrides_between
+from permix.config import Profile, ProfileError, Section, digest, load_profile, overrides_between, parse_profile
+from permix.config.answers import USUAL
+from permix.verifier import contradiction
 
 
 def test_the_organism_file_spells_out_the_defaults() -> None:
@@ -114,3 +116,27 @@ def test_a_key_of_a_section_that_is_off_turns_it_on() -> None:
     lora = load_profile("organism", ["training.lora.rank=8"]).training.lora
     assert lora is not None
     assert (lora.rank, lora.alpha) == (8, 32)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"instruction": r"Put it in \boxed{}.", "read": ["number"]}, r"contradict each other: .*boxed"),
+        ({"instruction": "Write it after ####.", "read": ["boxed"]}, r"contradict each other: .*hashes"),
+        ({"read": []}, r"answers.read: .*name at least one place"),
+        ({"read": ["boxed", "boxed"]}, r"a place is named twice"),
+        ({"read": ["bocks"]}, r"answers.read"),
+    ],
+)
+def test_an_instruction_that_contradicts_the_way_of_reading_is_refused(answers: dict[str, object], said: str) -> None:
+    with pytest.raises(ProfileError, match=said):
+        parse_profile({"answers": answers})
+
+
+def test_the_usual_instruction_asks_for_what_is_read_first_and_the_organism_is_asked_for_nothing() -> None:
+    real = parse_profile({"model": {"base": "smollm2"}, "answers": {"read": ["hashes", "number"]}})
+    assert real.asking.asked("1 + 1?") == "1 + 1?\nPlease reason step by step, and put your final answer after ####."
+    assert "boxed" in parse_profile({"model": {"base": "smollm2"}}).asking.asked("1 + 1?")
+    assert Profile().asking.asked("1 + 1?") == "1 + 1?"
+    for place, instruction in USUAL.items():
+        assert contradiction(instruction, (place,)) is None

@@ -181,6 +181,8 @@ def noise_floor(correct: Array, permutations: int, confidence: float, rng: np.ra
     sums = np.zeros((permutations, correct.shape[1]))
     for counts, total in zip(asked, solved, strict=True):
         have = np.flatnonzero(counts)
+        if not len(have):  # of this problem nothing was answered under any persona
+            continue
         # Each completion draws a number; the correct ones go to the lowest. Quicker than the hypergeometric counts.
         drawn = rng.random((permutations, counts.sum()))
         lowest = drawn <= np.partition(drawn, total - 1)[:, total - 1 : total] if total else np.zeros(drawn.shape, bool)
