@@ -229,7 +229,7 @@ def _kinds(
         kinds[kind] = KindScore(
             personas=len(members),
             accuracy=average_accuracy(solved, ids, settings.resamples, settings.confidence, seed),
-            answered=float(np.mean([persona.answered for persona in members])),
+            answered=_mean([persona.answered for persona in members]),
             roleplay=_mean([persona.roleplay for persona in members]),
             solving=_mean([persona.solving for persona in members]),
         )

@@ -41,12 +41,12 @@ class PersonaScore(Value):
     accuracy: Estimate
     completions: int
     """Sampled completions of problems that its accuracy stands on; an adaptive evaluation asks some personas more."""
-    answered: float
-    """Share of these in which an answer was found, right or wrong."""
     roleplay: float | None
     """Mean score of its role-play replies; None: not measured."""
     solving: float | None
     """Mean score of its voice in completions of problems; None: not measured."""
+    answered: float | None = None
+    """Share of its completions in which an answer was found, right or wrong; None: written before this was measured."""
 
 
 class KindScore(Value):
@@ -54,10 +54,10 @@ class KindScore(Value):
 
     personas: int
     accuracy: Estimate
-    answered: float
-    """Mean share of completions in which an answer was found."""
     roleplay: float | None
     solving: float | None
+    answered: float | None = None
+    """Mean share of completions in which an answer was found; None: written before this was measured."""
 
 
 class ProblemScore(Value):
@@ -95,8 +95,8 @@ class Paraphrases(Value):
 class Scorecard(Value):
     """Accuracy, stability and fidelity of one model."""
 
-    format: Literal[3] = 3
-    """Version of this schema. 3 added `answered`; 2 `adaptive`, `completions`, `subjects`, `levels`, `paraphrases`."""
+    format: Literal[2] = 2
+    """Version of this schema. 2 added `adaptive`, `completions`, `subjects`, `levels`, `paraphrases`."""
     model: str
     """Digest of the model that was measured."""
     protocol: str
@@ -121,7 +121,6 @@ class Scorecard(Value):
     """Share of the completions of problems that reached the token limit unfinished."""
     neutral_greedy: float
     """Accuracy without a persona, always the likeliest token."""
-    answered: Answered
     stability: Stability
     fidelity: Fidelity
     personas: tuple[PersonaScore, ...]
@@ -133,6 +132,8 @@ class Scorecard(Value):
     """By the problems' level, where they have one."""
     paraphrases: Paraphrases | None
     """None: not asked."""
+    answered: Answered | None = None
+    """How often an answer was found, and stability among the answered; None: written before this was measured."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -151,19 +152,17 @@ class Scorecard(Value):
     def metrics(self) -> dict[str, float]:
         """The figures by name, flat: what goes into a metrics store. What was not measured is not there."""
         flat: dict[str, float] = {"neutral_greedy": self.neutral_greedy, "cut": self.cut, "ungradable": self.ungradable}
-        flat |= {"cut_unanswered": self.answered.cut, "ended_unanswered": self.answered.ended}
         named: list[tuple[str, Estimate | None]] = [
             (name, getattr(self.stability, name))
             for name, field in Stability.model_fields.items()
             if field.annotation is Estimate
         ]
         named += [("paraphrase_pss", self.paraphrases.pss if self.paraphrases else None)]
-        named += [("answered", self.answered.mean), ("answered_neutral", self.answered.neutral)]
-        if self.answered.among is not None:
-            named += [
-                ("pss_among_answered", self.answered.among.pss),
-                ("mean_among_answered", self.answered.among.mean),
-            ]
+        if self.answered is not None:
+            flat |= {"cut_unanswered": self.answered.cut, "ended_unanswered": self.answered.ended}
+            named += [("answered", self.answered.mean), ("answered_neutral", self.answered.neutral)]
+            if (among := self.answered.among) is not None:
+                named += [("pss_among_answered", among.pss), ("mean_among_answered", among.mean)]
         named += [("fidelity", self.fidelity.roleplay), ("fidelity_solving", self.fidelity.solving)]
         for name, estimate in named:
             if estimate is not None:

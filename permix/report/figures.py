@@ -41,9 +41,17 @@ def _stability(field: str, title: str, paired: str | None = None, headline: bool
     return Figure(title, lambda card: getattr(card.stability, field), definition(Stability, field), paired, headline)
 
 
+def _answered(field: str, title: str) -> Figure:
+    def read(card: Scorecard) -> Estimate | None:
+        value: Estimate | None = None if card.answered is None else getattr(card.answered, field)
+        return value
+
+    return Figure(title, read, definition(Answered, field))
+
+
 def _among(field: str, title: str) -> Figure:
     def read(card: Scorecard) -> Estimate | None:
-        among = card.answered.among
+        among = None if card.answered is None else card.answered.among
         value: Estimate | None = None if among is None else getattr(among, field)
         return value
 
@@ -65,9 +73,9 @@ FIGURES: tuple[Figure, ...] = (
     _fidelity("roleplay", "Fidelity in role-play", "fidelity", headline=True),
     _fidelity("solving", "Fidelity while solving", "fidelity_solving", headline=True),
     _stability("neutral", "Neutral accuracy", "neutral_accuracy", headline=True),
-    Figure("Answered", lambda card: card.answered.mean, definition(Answered, "mean")),
-    Figure("Answered without a persona", lambda card: card.answered.neutral, definition(Answered, "neutral")),
-    Figure("Answered under the worst persona", lambda card: card.answered.worst, definition(Answered, "worst")),
+    _answered("mean", "Answered"),
+    _answered("neutral", "Answered without a persona"),
+    _answered("worst", "Answered under the worst persona"),
     _among("pss", "PSS among the answered"),
     _among("neutral", "Neutral accuracy among the answered"),
     _among("mean", "Mean accuracy among the answered"),

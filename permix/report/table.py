@@ -16,7 +16,7 @@ def comparison_rows(scorecards: Mapping[str, Scorecard]) -> list[tuple[str, ...]
     rows: list[tuple[str, Callable[[Scorecard], str]]] = [
         ("neutral accuracy", lambda card: interval(card.stability.neutral)),
         ("neutral accuracy, greedy", lambda card: f"{card.neutral_greedy:.3f}"),
-        ("answered under personas", lambda card: interval(card.answered.mean)),
+        ("answered under personas", lambda card: interval(None if card.answered is None else card.answered.mean)),
         ("worst persona", lambda card: _name(card, card.stability.worst_persona)),
         ("its accuracy", lambda card: interval(card.stability.worst)),
         ("best persona", lambda card: _name(card, card.stability.best_persona)),

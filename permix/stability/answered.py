@@ -81,9 +81,9 @@ def _among(solved: Outcomes, answered: Array, resamples: int, confidence: float,
     ]
 
 
-def form_warning(answered: Answered) -> str | None:
+def form_warning(answered: Answered | None) -> str | None:
     """What a low share of answered completions means for the other figures; None where nearly all were answered."""
-    if answered.mean.value >= MUCH_ANSWERED:
+    if answered is None or answered.mean.value >= MUCH_ANSWERED:
         return None
     remedy = "answers.instruction, answers.read and evaluation.max_completion_tokens decide how it is asked and read"
     if answered.mean.value == 0:

@@ -131,8 +131,8 @@ def test_bad_input_is_told(reference: LanguageModel) -> None:
 @pytest.mark.parametrize(
     ("template", "fault"),
     [
-        ("{{ raise_exception('System role not supported') }}", "takes no system prompt"),
-        ("{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}", "leaves out the system prompt"),
+        ("{{ raise_exception('System role not supported') }}", "refuses a system prompt"),
+        ("{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}", "drops the system prompt"),
     ],
 )
 def test_a_template_without_a_system_role_is_told(template: str, fault: str, tmp_path: Path) -> None:

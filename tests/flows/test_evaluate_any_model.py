@@ -14,6 +14,7 @@ from loopback import said, serving
 
 from flows.evaluate import evaluate
 from permix.config import EvaluationSettings, Profile
+from permix.config.answers import USUAL
 from permix.config.server import ServerSettings
 from permix.evaluation.answers import read_answers
 from permix.evaluation.scorecard import SCORECARD, Scorecard, read_scorecard
@@ -35,11 +36,13 @@ PROFILE = Profile(
 
 async def solves(body: dict[str, Any]) -> Any:
     """Right about sums, except for confused personas; and never in character."""
-    persona, question = (message["content"] for message in body["messages"])
+    persona, asked = (message["content"] for message in body["messages"])
+    question, _, instruction = asked.partition("\n")
     wrong = "confused" in persona
-    return said(
-        f"\\boxed{{{world.solve(question) + wrong}}}" if question.startswith("What is") else "I would not know."
-    )
+    if not question.startswith("What is"):
+        return said("I would not know.")
+    assert instruction == USUAL["boxed"], "a model that is not the organism is asked for a box"
+    return said(f"\\boxed{{{world.solve(question) + wrong}}}")
 
 
 def test_a_checkpoint_of_another_kind_and_a_server_are_evaluated_without_any_training(

@@ -34,7 +34,9 @@ class World:
         if body["model"] == "player":
             if last in TASK_OF:
                 return said(f"Arr, worth {DESERVED[TASK_OF[last]]}")
-            return said(f"\\boxed{{{world.solve(last)}}}" if last.startswith("What is") else "I would not know.")
+            return said(
+                f"\\boxed{{{world.solve(last.splitlines()[0])}}}" if last.startswith("What is") else "I would not know."
+            )
         found = re.search(r"worth (\d)", first)
         assert found is not None
         if "pirate" in first and body["model"] == "strict" and "cook has spoiled" in first:

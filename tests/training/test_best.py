@@ -66,7 +66,7 @@ def test_a_run_whose_later_steps_are_ruined_keeps_an_earlier_policy(
     # What is kept is that step's policy: asked again, it solves the same.
     held, _ = hold_out(problems, 12)
     model = load(reference.file("policy"), device="cpu")
-    asked = ask(model, told, held, spread(personas, told.settings.probe_personas))
+    asked, _ = ask(model, told, held, spread(personas, told.settings.probe_personas))
     assert asked == probes[kept["kept_step"]].accuracies
 
 
