@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PROFILE := organism
 
 # One stamp a set of pins: a second `make` installs nothing.
 STAMP := $(VENV)/.installed
@@ -15,8 +16,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-run: install          ## the main job on the organism profile
-	$(BIN)/permix run --profile organism
+run: install          ## the main job; `make run PROFILE=smollm2` is a real language model
+	$(BIN)/permix run --profile $(PROFILE)
 
 up: install           ## Prefect server, MLflow server and a worker on loopback
 	$(BIN)/permix up
