@@ -116,7 +116,11 @@ def judge(profile: Profile, evaluated: Evaluated) -> Judged:
     differences = None
     if champion is not None and settings.gate != "off":
         scorecards[f"champion v{champion}"], differences = _against_champion(profile, champion, evaluated)
-    decision = OFF if settings.gate == "off" else decide(scorecards["candidate"], differences, settings)
+    decision = (
+        OFF
+        if settings.gate == "off"
+        else decide(scorecards["candidate"], differences, settings, scorecards.get("base"))
+    )
     decision = with_training(decision, facts(candidate.policy.reference))
     decision = with_vetoes(decision, name, version, champion, ledger)
     judgement = f"version {version} against {champion or 'none'}"

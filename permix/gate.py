@@ -66,11 +66,17 @@ class Decision:
 OFF = Decision(True, (Reason("gate", None, None, True, "The gate is off (promotion.gate): nothing was asked."),))
 
 
-def decide(candidate: Scorecard, differences: Mapping[str, Difference] | None, settings: PromotionSettings) -> Decision:
+def decide(
+    candidate: Scorecard,
+    differences: Mapping[str, Difference] | None,
+    settings: PromotionSettings,
+    base: Scorecard | None = None,
+) -> Decision:
     """Hold a candidate against the floors, and against the champion where there is one.
 
     `differences` are `permix.evaluation.paired.compare`'s, candidate less champion, at `coverage(settings)`; None
-    where there is no champion.
+    where there is no champion. `base` is the base model's scorecard: where fidelity is attribution, the candidate must
+    keep a share of what the base has, in place of the absolute floor.
     """
     floors = {
         "neutral_accuracy": settings.min_neutral_accuracy,
@@ -79,7 +85,13 @@ def decide(candidate: Scorecard, differences: Mapping[str, Difference] | None, s
     }
     asked = {"neutral_accuracy": "not_inferior", "pss": settings.pss, "fidelity": settings.fidelity}
     measured = _figures(candidate)
-    reasons = [_floor(name, measured[name], floor) for name, floor in floors.items()]
+    kept = _attribution_kept(candidate, base, settings)
+    if kept is not None:
+        floors["fidelity"] = kept.threshold or 0.0
+    reasons = [
+        kept if name == "fidelity" and kept is not None else _floor(name, measured[name], floor)
+        for name, floor in floors.items()
+    ]
     if differences is not None:
         for name, floor in floors.items():
             if measured[name] is None:
@@ -135,6 +147,22 @@ def _floor(name: str, value: float | None, floor: float) -> Reason:
     passed = value >= floor - ROUNDING
     sentence = f"{label} {value:.3f} {'reaches' if passed else 'is under'} the floor of {floor:.3f}."
     return Reason(f"{name}.floor", value, floor, passed, sentence)
+
+
+def _attribution_kept(candidate: Scorecard, base: Scorecard | None, settings: PromotionSettings) -> Reason | None:
+    """What became of the base's attribution; None where fidelity is no attribution, or the base's is another."""
+    mine = candidate.fidelity.attribution
+    theirs = None if base is None or base.protocol != candidate.protocol else base.fidelity.attribution
+    if mine is None or theirs is None:
+        return None
+    value, had = mine.attribution.value, theirs.attribution.value
+    floor = settings.min_attribution_kept * had
+    passed = value >= floor - ROUNDING
+    sentence = (
+        f"Fidelity (attribution) {value:.3f} {'keeps' if passed else 'does not keep'} "
+        f"{settings.min_attribution_kept:.0%} of the base's {had:.3f}, which is {floor:.3f}."
+    )
+    return Reason("fidelity.floor", value, floor, passed, sentence)
 
 
 def _not_inferior(name: str, found: Difference, settings: PromotionSettings) -> Reason:

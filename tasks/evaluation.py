@@ -21,7 +21,7 @@ from prefect.context import TaskRunContext
 
 from permix.config import Profile, digest
 from permix.evaluation.answers import COMPLETIONS, write_answers
-from permix.evaluation.evaluate import make_scorecard, with_judges
+from permix.evaluation.evaluate import make_scorecard, with_attribution, with_judges
 from permix.evaluation.protocol import make_protocol
 from permix.evaluation.scorecard import SCORECARD, Scorecard, write_scorecard
 from permix.fidelity.judging.judgements import read_judgements, write_judgements
@@ -35,6 +35,7 @@ from permix.report.table import comparison_markdown, interval
 from permix.workspace import workspace
 from tasks.answering import ask_model, run_model
 from tasks.artifact_link import artifact_link
+from tasks.attribution import attribute, attribution_key, reference_of
 from tasks.fan_out import fanned_out
 from tasks.given import where
 from tasks.judging import asked, judge_policy, judging_key, read_figures
@@ -43,7 +44,7 @@ from tasks.tracking import git_commit, tracked_stage
 
 UNHEARD = (
     "the judge of voices counts words of the organism's own world, and this model is not the organism; "
-    "evaluation.judging sets judges that can read any model"
+    "evaluation.attribution.reference names a model that attributes its replies, or evaluation.judging sets judges"
 )
 
 
@@ -52,6 +53,8 @@ def evaluation_key(profile: Profile, policy: StageResult, problems: StageResult,
     inputs = [policy.digest, problems.digest, personas.digest]
     if profile.evaluation.judging is not None:
         inputs.append(judging_key(profile, policy))
+    elif (reference := attribution_key(profile)) is not None:
+        inputs.append(reference)
     code = code_digest(
         "generation",
         "evaluation",
@@ -97,11 +100,21 @@ def evaluate_policy(
                 profile.seed,
                 profile.answers.resolved(model.organism),
             )
+            if not model.organism and judging is None and reference_of(profile) is not None:
+                # Attribution has questions of its own; the organism's are for the organism's words.
+                protocol = replace(protocol, roleplay=())
             answers = ask_model(model, protocol, profile.evaluation, label, fan_out)
+        attributed = None
         if not model.organism:
             answers = [replace(answer, voice=None) for answer in answers]
+            if judging is None:
+                attributed = attribute(profile, model, load_personas(Path(personas.path), "eval"), label)
+            if attributed is not None:
+                answers += attributed.answers
         scorecard = make_scorecard(answers, protocol, profile.evaluation, model=policy.digest)
-        if not model.organism:
+        if attributed is not None:
+            scorecard = with_attribution(scorecard, attributed.figures, attributed.reference, attributed.asked)
+        elif not model.organism:
             scorecard = _unheard(scorecard)
         if judging is not None and judged is not None:
             scorecard = with_judges(scorecard, read_figures(judged), asked(judging))

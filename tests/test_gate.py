@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from scripted import scorecard
 
 from permix.config import PromotionSettings
+from permix.evaluation.evaluate import with_attribution
 from permix.evaluation.scorecard import Scorecard
+from permix.fidelity.attribution import Reading, Reply, measure_attribution
 from permix.gate import OFF, coverage, decide, promotes, with_training
+from permix.personas.schema import NEUTRAL
 from permix.statistics.difference import Difference
 from permix.statistics.value import Estimate
 
@@ -127,3 +131,33 @@ def test_a_training_that_brought_nothing_does_not_pass_and_the_modes_that_promot
     assert "Training brought nothing" in with_training(OFF, kept).summary
     assert with_training(passed, {**kept, "kept_step": 40}) == passed
     assert with_training(passed, {}) == passed, "a model that no training made, given on purpose"
+
+
+def attributed(share: float, protocol: str = "same") -> Scorecard:
+    rng = np.random.default_rng(0)
+    readings = [
+        Reading(
+            Reply(persona, "How was your day?", "Fine."),
+            {"a": (-1.0,), "b": (-1.0,), NEUTRAL.id: (-2.0,), persona: (-0.5 if rng.random() < share else -1.5,)},
+        )
+        for persona in ("a", "b")
+        for _ in range(200)
+    ]
+    figures = measure_attribution(readings, resamples=50, confidence=0.95, seed=0)
+    return with_attribution(MODEL, figures, "reference", protocol)
+
+
+@pytest.mark.parametrize(("share", "passed"), [(0.9, True), (0.8, True), (0.5, False)])
+def test_attribution_is_held_against_the_base_s_and_not_against_the_absolute_floor(share: float, passed: bool) -> None:
+    settings = SETTINGS.model_copy(update={"min_fidelity": 0.999, "min_attribution_kept": 0.8})
+    decision = decide(attributed(share), None, settings, base=attributed(0.9))
+    (reason,) = [reason for reason in decision.reasons if reason.name == "fidelity.floor"]
+    assert reason.passed == passed
+    assert ("keeps 80% of the base's" in reason.sentence) == passed
+    assert reason.value == attributed(share).fidelity.attribution.attribution.value  # type: ignore[union-attr]
+
+
+def test_an_attribution_that_was_asked_otherwise_does_not_count_as_the_base_s() -> None:
+    decision = decide(attributed(0.9), None, SETTINGS, base=attributed(0.9, protocol="other"))
+    (reason,) = [reason for reason in decision.reasons if reason.name == "fidelity.floor"]
+    assert reason.threshold == SETTINGS.min_fidelity

@@ -6,6 +6,7 @@ valid one.
 """
 
 from permix.config.answers import AnswerSettings
+from permix.config.attribution import AttributionSettings
 from permix.config.digest import digest
 from permix.config.evaluation import AdaptiveSettings, EvaluationSettings
 from permix.config.fan_out import FanOutSettings
@@ -42,6 +43,7 @@ __all__ = [
     "AnswerSettings",
     "ArithmeticProblems",
     "Arm",
+    "AttributionSettings",
     "DifficultySettings",
     "EvaluationSettings",
     "FanOutSettings",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from permix.config.attribution import AttributionSettings
 from permix.config.judging import JudgingSettings
 from permix.config.section import Section
 from permix.config.server import ServerSettings
@@ -50,5 +51,7 @@ class EvaluationSettings(Section):
     """Bootstrap resamples, and permutations for the noise floor."""
     server: ServerSettings = ServerSettings()
     """How a server is asked, where the model to be evaluated is one."""
+    attribution: AttributionSettings | None = AttributionSettings()
+    """Fidelity by persona attribution, for any model but the organism, where no judges are configured; null: none."""
     judging: JudgingSettings | None = None
     """Fidelity by PersonaGym's protocol, with other models as judges; null: by the organism's voice alone."""

@@ -23,6 +23,8 @@ class PromotionSettings(Section):
     """Floor for the candidate's persona stability score."""
     min_fidelity: float = Field(0.9, ge=0, le=1)
     """Floor for the candidate's fidelity in role-play."""
+    min_attribution_kept: float = Field(0.7, ge=0)
+    """Where fidelity is attribution, its floor in place of min_fidelity: this share of what the base model has."""
     margin: float = Field(0.05, ge=0, le=1)
     """How far behind the champion still counts as not inferior. docs/operations.md has what it lets through."""
     probability: float = Field(0.9, gt=0.5, lt=1)

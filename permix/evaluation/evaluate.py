@@ -12,6 +12,8 @@ from permix.each import Each
 from permix.evaluation.answers import Answer, Task, is_answered, outcomes, ungradable, voice_means
 from permix.evaluation.protocol import Protocol
 from permix.evaluation.scorecard import KindScore, Paraphrases, PersonaScore, ProblemScore, Scorecard
+from permix.fidelity.attribution import Attribution
+from permix.fidelity.figures import Fidelity
 from permix.fidelity.judging.fidelity import judged_fidelity
 from permix.fidelity.judging.figures import PersonaGymScore
 from permix.fidelity.voice import measure_fidelity, score_roleplay, score_solving
@@ -155,6 +157,22 @@ def with_judges(scorecard: Scorecard, figures: PersonaGymScore, asked: str) -> S
     were judged in another way do not compare.
     """
     fidelity = judged_fidelity(figures, scorecard.fidelity.solving)
+    return scorecard.model_copy(update={"fidelity": fidelity, "protocol": digest(scorecard.protocol, asked)})
+
+
+def with_attribution(scorecard: Scorecard, figures: Attribution, reference: str, asked: str) -> Scorecard:
+    """The scorecard with fidelity in role-play as a reference model attributed the replies.
+
+    `asked` is the digest of who was asked what and who read it, which becomes part of the protocol.
+    """
+    fidelity = Fidelity(
+        judge=f"persona attribution among {figures.candidates} by {reference} (chance {figures.chance:.3f})",
+        personas=len(figures.by_persona),
+        roleplay=figures.attribution,
+        solving=None,
+        note="",
+        attribution=figures,
+    )
     return scorecard.model_copy(update={"fidelity": fidelity, "protocol": digest(scorecard.protocol, asked)})
 
 

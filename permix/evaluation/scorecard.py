@@ -163,6 +163,9 @@ class Scorecard(Value):
             named += [("answered", self.answered.mean), ("answered_neutral", self.answered.neutral)]
             if (among := self.answered.among) is not None:
                 named += [("pss_among_answered", among.pss), ("mean_among_answered", among.mean)]
+        if (of := self.fidelity.attribution) is not None:
+            flat["attribution_chance"] = of.chance
+            named += [("attribution", of.attribution), ("expressivity", of.expressivity), ("copied", of.copied)]
         named += [("fidelity", self.fidelity.roleplay), ("fidelity_solving", self.fidelity.solving)]
         for name, estimate in named:
             if estimate is not None:

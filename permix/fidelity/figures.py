@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from permix.fidelity.attribution import Attribution
 from permix.fidelity.judging.figures import PersonaGymScore
 from permix.statistics.value import Estimate, Value
 
@@ -22,3 +23,6 @@ class Fidelity(Value):
     judged: PersonaGymScore | None = None
     """PersonaGym's figures where judges are configured: then `roleplay` is its PersonaScore, from 0 to 1, over its
     own personas. None: the organism's voice is what was heard."""
+    attribution: Attribution | None = None
+    """What a reference model made of the replies, where that is how fidelity was measured: then `roleplay` is its
+    `attribution`."""

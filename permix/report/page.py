@@ -201,6 +201,11 @@ def _warnings(evaluation: Evaluation) -> list[str]:
         found.append(f"the profile asks for {asked.wanted_problems} problems (evaluation.problems); there are {there}.")
     if card.stability.best.value == 0:
         found.append("nothing was solved under any persona, so a PSS of 0 says nothing about personas.")
+    if (of := card.fidelity.attribution) is not None and of.recites:
+        found.append(
+            f"replies in character copy {of.copied.value:.0%} of their words from the persona's prompt: attribution "
+            "then says that the prompt is recited, not that the persona is played."
+        )
     if card.fidelity.note:
         measured = "not measured" if card.fidelity.roleplay is None else "not of every persona"
         found.append(f"fidelity is {measured}: {card.fidelity.note}.")

@@ -26,6 +26,8 @@ def comparison_rows(scorecards: Mapping[str, Scorecard]) -> list[tuple[str, ...]
         ("fidelity in role-play", lambda card: interval(card.fidelity.roleplay)),
         ("fidelity while solving", lambda card: interval(card.fidelity.solving)),
     ]
+    if any(card.fidelity.attribution for card in scorecards.values()):
+        rows.append(("expressivity, nats a token", lambda card: interval(_expressivity(card))))
     if any(card.ungradable for card in scorecards.values()):
         rows.append(("ungradable completions", lambda card: str(card.ungradable)))
     return [(title, *(figure(card) for card in scorecards.values())) for title, figure in rows]
@@ -58,6 +60,10 @@ def interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return "not measured"
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _expressivity(card: Scorecard) -> Estimate | None:
+    return None if card.fidelity.attribution is None else card.fidelity.attribution.expressivity
 
 
 def _name(card: Scorecard, persona_id: str) -> str:
