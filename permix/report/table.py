@@ -10,13 +10,15 @@ from permix.evaluation.scorecard import Scorecard
 from permix.report.words import persona_name
 from permix.statistics.value import Estimate
 
+NEARLY_ALL = 0.99
+"""Where more is answered in every model, the row that says so is left out."""
+
 
 def comparison_rows(scorecards: Mapping[str, Scorecard]) -> list[tuple[str, ...]]:
     """Name of the figure, then its value for each model; what was not measured says so."""
     rows: list[tuple[str, Callable[[Scorecard], str]]] = [
         ("neutral accuracy", lambda card: interval(card.stability.neutral)),
         ("neutral accuracy, greedy", lambda card: f"{card.neutral_greedy:.3f}"),
-        ("answered under personas", lambda card: interval(None if card.answered is None else card.answered.mean)),
         ("worst persona", lambda card: _name(card, card.stability.worst_persona)),
         ("its accuracy", lambda card: interval(card.stability.worst)),
         ("best persona", lambda card: _name(card, card.stability.best_persona)),
@@ -26,6 +28,10 @@ def comparison_rows(scorecards: Mapping[str, Scorecard]) -> list[tuple[str, ...]
         ("fidelity in role-play", lambda card: interval(card.fidelity.roleplay)),
         ("fidelity while solving", lambda card: interval(card.fidelity.solving)),
     ]
+    if any(card.answered is not None and card.answered.mean.value < NEARLY_ALL for card in scorecards.values()):
+        rows.append(
+            ("answered under personas", lambda card: interval(None if card.answered is None else card.answered.mean))
+        )
     if any(card.fidelity.attribution for card in scorecards.values()):
         rows.append(("expressivity, nats a token", lambda card: interval(_expressivity(card))))
     if any(card.ungradable for card in scorecards.values()):
