@@ -9,13 +9,27 @@ from __future__ import annotations
 import numpy as np
 
 from permix.stability.outcomes import Outcomes
-from permix.stability.panel import Stability, measure_stability, panel_estimates
+from permix.stability.panel import noise_floor, panel_estimates
 from permix.statistics.intervals import Array, bootstrap_weights
 from permix.statistics.means import measure_means
 from permix.statistics.value import Estimate, Value
 
 MUCH_ANSWERED = 0.9
 """A lower share of answered completions is worth a warning: accuracy then says much about form."""
+
+
+class Among(Value):
+    """PSS and accuracies of the answered completions alone, as `Stability` defines them.
+
+    A persona's accuracy is over the problems that it answered, which may be others than another persona's.
+    """
+
+    pss: Estimate
+    noise_floor: Estimate
+    neutral: Estimate
+    mean: Estimate
+    worst: Estimate
+    best: Estimate
 
 
 class Answered(Value):
@@ -33,9 +47,9 @@ class Answered(Value):
     """Share of the personas' completions that were cut at the token limit before an answer was found."""
     ended: float
     """Share of the personas' completions that the model ended itself without an answer."""
-    among: Stability | None
-    """The panel of the answered completions alone: PSS and accuracies without the effect of form. None: under some
-    persona, or without one, nothing was answered."""
+    among: Among | None
+    """Of the answered completions alone: without the effect of form. None: under some persona, or without one, nothing
+    was answered."""
 
 
 def measure_answered(
@@ -70,15 +84,20 @@ def measure_answered(
     )
 
 
-def _among(solved: Outcomes, answered: Array, resamples: int, confidence: float, seed: int) -> Stability | None:
+def _among(solved: Outcomes, answered: Array, resamples: int, confidence: float, seed: int) -> Among | None:
     if not (answered == 1).any(axis=(0, 2)).all():
         return None
     unanswered = answered != 1
     correct = np.where(unanswered[:, 1:], np.nan, solved.correct.astype(float))
     neutral = np.where(unanswered[:, 0], np.nan, solved.neutral.astype(float))
-    return measure_stability(Outcomes(solved.problems, solved.personas, correct, neutral), resamples, confidence, seed)[
-        0
-    ]
+    left = Outcomes(solved.problems, solved.personas, correct, neutral)
+    rng = np.random.default_rng(seed)
+    rates = left.rates()
+    weights = bootstrap_weights(len(rates), resamples, rng)
+    means = measure_means(rates, left.counts(), weights, confidence, rng)
+    panel = panel_estimates(rates, weights, means, confidence)
+    figures = {name: panel[name] for name in ("pss", "neutral", "mean", "worst", "best")}
+    return Among(noise_floor=noise_floor(correct, resamples, confidence, rng), **figures)
 
 
 def form_warning(answered: Answered | None) -> str | None:

@@ -110,6 +110,8 @@ def panel_estimates(rates: Array, weights: Array, means: Means, confidence: floa
     for name in ("all_over_any", "prompt_sensi_score"):
         # A resample may hold none of the problems that every persona was asked.
         value, draws = measured[name], resampled[name][np.isfinite(resampled[name])]
+        if not np.isfinite(value):  # no problem was asked of all personas: there is no such figure
+            continue
         known = len(rates) > 1 and len(draws) > 1
         estimates[name] = (
             estimate(value, value + few * (draws - value), confidence) if known else holding(value, 0.0, 1.0)

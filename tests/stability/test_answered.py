@@ -64,3 +64,17 @@ def test_a_low_share_is_warned_of(share: float, said: str | None) -> None:
     warning = form_warning(found)
     assert (warning is None) == (said is None)
     assert said is None or said in str(warning)
+
+
+def test_where_no_problem_was_answered_under_all_personas_there_still_is_a_pss_among_the_answered() -> None:
+    rng = np.random.default_rng(1)
+    answered = np.zeros((30, 21, 1))
+    answered[np.arange(30), np.arange(30) % 21, 0] = 1
+    answered[:, 0] = 1
+    correct = answered * (rng.random(answered.shape) < RIGHT)
+    names = tuple(f"problem {n}" for n in range(30)), tuple(f"persona {n}" for n in range(20))
+    solved = Outcomes(*names, correct[:, 1:], correct[:, 0])
+    assert not (answered == 1).all(axis=(1, 2)).any()
+    found = measure_answered(solved, answered, cut=0.0, resamples=100, confidence=0.95, seed=0)
+    assert found.among is not None
+    assert 0 <= found.among.pss.low <= found.among.pss.high <= 1
