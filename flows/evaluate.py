@@ -17,6 +17,7 @@ from flows.curate import curate
 from flows.train import Trained, train
 from permix.config import Profile
 from permix.evaluation.scorecard import read_scorecard
+from permix.report.meaning import meaning
 from permix.report.table import comparison_table
 from tasks.evaluation import copy_out, evaluate_policy, report_comparison
 from tasks.given import given_model, label_of
@@ -82,6 +83,8 @@ if __name__ == "__main__":
     evaluated = run_as_command(evaluate)
     cards = {label: read_scorecard(result.path) for label, result in evaluated.scorecards.items()}
     Console().print(comparison_table(cards, "Evaluation"))
+    for label, card in cards.items():
+        print(meaning(label, card))
     for label, result in evaluated.scorecards.items():
         print(f"{label}: {result.path}/report.html")
     if evaluated.comparison is not None:
