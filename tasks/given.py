@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from permix.config import ServerSettings, digest
 from permix.lock import locked
-from permix.models.names import check_name, gguf_digest
+from permix.models.names import ORGANISM, check_name, gguf_digest
 from permix.reference import finish
 from permix.workspace import workspace
 from tasks.stage import StageResult, code_digest
@@ -58,9 +58,11 @@ def given_model(model: str, served_model: str | None = None, settings: ServerSet
         raise ValueError(f"--served-model is the name that a server gives a model, and {model!r} is no server's URL")
     if model.startswith("models:/"):
         return _checkpoint(_registered(model))
+    if model == ORGANISM:
+        raise ValueError(f"{model} is a base that a run trains, and no finished model; give {FORMS}")
     check_name(model)
     if (sha256 := gguf_digest(model)) is not None:
-        return _checkpoint(_converted(model, sha256))
+        return _converted(model, sha256)
     if Path(model).is_dir():
         return _checkpoint(Path(model).resolve())
     if HUB_ID.fullmatch(model) and not model.startswith("."):
@@ -142,13 +144,15 @@ def gguf_key(sha256: str) -> str:
     return digest("base", "gguf", sha256, code_digest("models"))
 
 
-def _converted(model: str, sha256: str) -> Path:
+def _converted(model: str, sha256: str) -> StageResult:
     """A GGUF file as a checkpoint, in the place where the profile's base would be; converted once."""
     from permix.models.fetch import fetch_base
 
     home = workspace() / "base" / gguf_key(sha256)[:12]
     with locked(f"base-{home.name}"):
-        return Path(fetch_base(model, home).path)
+        made = fetch_base(model, home, sha256)
+    # The digest of its files, as the base's stage has it: the manifest names where the file came from.
+    return StageResult(stage="given", path=made.path, digest=made.digest, mlflow_run_id="")
 
 
 def _from_hub(name: str) -> Path:

@@ -55,7 +55,7 @@ def make_base(profile: Profile) -> StageResult:
         else:
             get_run_logger().info("base: fetching %s", profile.model.base)
             with locked(f"base-{directory.name}"):
-                reference = fetch_base(profile.model.base, directory)
+                reference = fetch_base(profile.model.base, directory, gguf_digest(profile.model.base))
             load_tokenizer(reference.path)  # raises where a persona has no place in the chat template
         mlflow.set_tag("permix.base.digest", reference.digest)
         mlflow.log_artifact(str(reference.file("manifest.json")))

