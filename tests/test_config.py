@@ -59,6 +59,7 @@ def test_a_profile_by_path_and_overrides(tmp_path: Path) -> None:
 
 def test_off_is_off_however_yaml_reads_it() -> None:
     assert load_profile("organism", ["training.vllm=off"]).training.vllm == "off"
+    assert load_profile("organism", ["promotion.gate=off"]).promotion.gate == "off"
 
 
 @pytest.mark.parametrize(

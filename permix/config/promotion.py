@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from permix.config.section import Section
+from permix.config.section import YAML_OFF, Section
 
 
 class PromotionSettings(Section):
@@ -14,7 +14,7 @@ class PromotionSettings(Section):
 
     registered_model: str = Field("permix-organism", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Name in the MLflow model registry."""
-    gate: Literal["enforce", "dry_run", "off"] = "enforce"
+    gate: Annotated[Literal["enforce", "dry_run", "off"], YAML_OFF] = "enforce"
     """`enforce`: who does not pass is not promoted; `dry_run`: the decision is made and recorded, and the candidate
     promoted whatever it is; `off`: nothing is decided, every candidate is promoted."""
     min_neutral_accuracy: float = Field(0.7, ge=0, le=1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from permix.config.section import Section
+from permix.config.section import YAML_OFF, Section
 from permix.models.names import check_name
 
 Arm = Literal["sft", "distillation", "rlvr", "permix"]
@@ -77,7 +77,7 @@ class TrainingSettings(Section):
     """Weight of the KL divergence from the base model (TRL's `beta`)."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of rollouts."""
-    vllm: Annotated[Literal["off", "colocate", "server"], BeforeValidator(lambda v: "off" if v is False else v)] = "off"
+    vllm: Annotated[Literal["off", "colocate", "server"], YAML_OFF] = "off"
     """What generates rollouts: the model itself, vLLM on the same GPUs, or a vLLM server (YAML reads off as false)."""
     vllm_server: str = Field("http://127.0.0.1:8000", pattern="^https?://")
     """Base URL of the vLLM server, where training.vllm is `server`."""
