@@ -20,6 +20,7 @@ from permix.fidelity.questions import evaluation_questions
 from permix.fidelity.readings import READINGS, read_kept
 from permix.generation import Sampling
 from permix.generation.cache import COMPLETIONS, cached
+from permix.models.names import ORGANISM
 from permix.personas.chat import chat
 from permix.personas.schema import Persona
 from permix.reference import finished
@@ -29,8 +30,6 @@ from tasks.given import checkpoint, given_model
 from tasks.organism import base_key
 from tasks.progress import progress_shown
 from tasks.stage import code_digest
-
-ORGANISM = "organism"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def attribute(profile: Profile, model: Running, personas: Sequence[Persona], lab
     if settings is None or name is None:
         return None
     from permix.generation.local import load
-    from permix.training.probe import spread
+    from permix.personas.spread import spread
 
     # A base that was downloaded for the training is not downloaded again; a directory is read where it is.
     made = finished(workspace() / "base" / str(attribution_key(profile))[:12])

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from permix.config.section import Section
 from permix.verifier.contradiction import contradiction
-from permix.verifier.reading import BOXED, Place, Read
+from permix.verifier.reading import BOXED, Place, Read, check_read
 
 USUAL: dict[Place, str] = {
     "boxed": r"Please reason step by step, and put your final answer within \boxed{}.",
@@ -22,8 +22,8 @@ USUAL: dict[Place, str] = {
 
 
 class AnswerSettings(Section):
-    """How an answer is asked for and where it is read: the same for reward, probes, evaluation, difficulty, the
-    teacher's filter and `permix chat --solve`.
+    """How an answer is asked for and where it is read: the same for reward, probes, evaluation, difficulty and
+    the teacher's filter.
     """
 
     instruction: str | None = None
@@ -33,14 +33,7 @@ class AnswerSettings(Section):
     """Where an answer may stand, in order of preference: the first place that holds one decides. `boxed` alone is the
     strict rule; docs/verifier.md has the rule and the error rates of each place."""
 
-    @field_validator("read")
-    @classmethod
-    def _places(cls, read: Read) -> Read:
-        if not read:
-            raise ValueError("name at least one place, as in [boxed]")
-        if len(set(read)) < len(read):
-            raise ValueError(f"a place is named twice: {', '.join(read)}")
-        return read
+    _places = field_validator("read")(check_read)
 
     @model_validator(mode="after")
     def _read_as_asked(self) -> Self:

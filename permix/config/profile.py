@@ -16,6 +16,7 @@ from permix.config.promotion import PromotionSettings
 from permix.config.section import Section
 from permix.config.study import StudySettings
 from permix.config.training import TrainingSettings
+from permix.models.names import ORGANISM
 
 
 class Profile(Section):
@@ -49,7 +50,7 @@ class Profile(Section):
     @property
     def asking(self) -> AnswerSettings:
         """`answers` with the instruction spelled out, as the profile's base is asked."""
-        return self.answers.resolved(organism=self.model.base == "organism")
+        return self.answers.resolved(organism=self.model.base == ORGANISM)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

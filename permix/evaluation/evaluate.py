@@ -157,7 +157,7 @@ def with_judges(scorecard: Scorecard, figures: PersonaGymScore, asked: str) -> S
     were judged in another way do not compare.
     """
     fidelity = judged_fidelity(figures, scorecard.fidelity.solving)
-    return scorecard.model_copy(update={"fidelity": fidelity, "protocol": digest(scorecard.protocol, asked)})
+    return _with_fidelity(scorecard, fidelity, asked)
 
 
 def with_attribution(scorecard: Scorecard, figures: Attribution, reference: str, asked: str) -> Scorecard:
@@ -173,6 +173,10 @@ def with_attribution(scorecard: Scorecard, figures: Attribution, reference: str,
         note="",
         attribution=figures,
     )
+    return _with_fidelity(scorecard, fidelity, asked)
+
+
+def _with_fidelity(scorecard: Scorecard, fidelity: Fidelity, asked: str) -> Scorecard:
     return scorecard.model_copy(update={"fidelity": fidelity, "protocol": digest(scorecard.protocol, asked)})
 
 

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from math import ceil
 
 import torch
-from jinja2 import TemplateError
 from transformers import DynamicCache
 
 from permix.fidelity.attribution import Reading, Reply, candidate_sets
 from permix.fidelity.copied import copied_share
 from permix.generation.decoding import reads_shared
 from permix.generation.local import LanguageModel
+from permix.personas.chat import chat
 from permix.personas.schema import NEUTRAL, Persona
 
 LOGITS = 2**25
@@ -184,15 +184,7 @@ class _Reader:
 
     def _prompt_ids(self, persona: Persona, question: str, longest: int) -> list[int]:
         tokenizer = self._reference.tokenizer
-        chat = [{"role": "system", "content": persona.text}, {"role": "user", "content": question}]
-        try:
-            text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        except TemplateError as error:
-            raise ValueError(f"the reference's chat template takes no system prompt ({error}); name another") from error
-        if persona.text.strip() not in text:
-            raise ValueError(
-                f"the reference's chat template leaves out the system prompt of {persona.id!r}; name another reference"
-            )
+        text = tokenizer.apply_chat_template(chat(persona, question), tokenize=False, add_generation_prompt=True)
         ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
         if self._room is not None and len(ids) + longest > self._room:
             raise ValueError(

@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from permix.stability.outcomes import Outcomes
-from permix.stability.panel import noise_floor, panel_estimates
-from permix.statistics.intervals import Array, bootstrap_weights
-from permix.statistics.means import measure_means
+from permix.stability.panel import noise_floor, panel_estimates, resampled
+from permix.statistics.intervals import Array
 from permix.statistics.value import Estimate, Value
 
 MUCH_ANSWERED = 0.9
@@ -68,9 +67,7 @@ def measure_answered(
     """
     found = Outcomes(solved.problems, solved.personas, answered[:, 1:], answered[:, 0])
     rng = np.random.default_rng(seed)
-    rates = found.rates()
-    weights = bootstrap_weights(len(rates), resamples, rng)
-    means = measure_means(rates, found.counts(), weights, confidence, rng)
+    rates, weights, means = resampled(found, resamples, confidence, rng)
     panel = panel_estimates(rates, weights, means, confidence)
     none = 1 - float(np.nanmean(answered[:, 1:]))
     return Answered(
@@ -92,10 +89,7 @@ def _among(solved: Outcomes, answered: Array, resamples: int, confidence: float,
     neutral = np.where(unanswered[:, 0], np.nan, solved.neutral.astype(float))
     left = Outcomes(solved.problems, solved.personas, correct, neutral)
     rng = np.random.default_rng(seed)
-    rates = left.rates()
-    weights = bootstrap_weights(len(rates), resamples, rng)
-    means = measure_means(rates, left.counts(), weights, confidence, rng)
-    panel = panel_estimates(rates, weights, means, confidence)
+    panel = panel_estimates(*resampled(left, resamples, confidence, rng), confidence)
     figures = {name: panel[name] for name in ("pss", "neutral", "mean", "worst", "best")}
     return Among(noise_floor=noise_floor(correct, resamples, confidence, rng), **figures)
 

@@ -60,9 +60,7 @@ def measure_stability(
 ) -> tuple[Stability, dict[str, Estimate]]:
     """The panel, and each persona's accuracy, with intervals over problems (a problem keeps all its completions)."""
     rng = np.random.default_rng(seed)
-    rates = outcomes.rates()
-    weights = bootstrap_weights(len(rates), resamples, rng)
-    means = measure_means(rates, outcomes.counts(), weights, confidence, rng)
+    rates, weights, means = resampled(outcomes, resamples, confidence, rng)
     stability = Stability(
         noise_floor=noise_floor(outcomes.correct, resamples, confidence, rng),
         worst_persona=outcomes.personas[int(means.values[1:].argmin())],
@@ -72,6 +70,15 @@ def measure_stability(
     return stability, {
         persona: means.average([column], confidence) for column, persona in enumerate(outcomes.personas, start=1)
     }
+
+
+def resampled(
+    outcomes: Outcomes, resamples: int, confidence: float, rng: np.random.Generator
+) -> tuple[Array, Array, Means]:
+    """What `panel_estimates` is made of: rates, a bootstrap's weights over problems, the means with their errors."""
+    rates = outcomes.rates()
+    weights = bootstrap_weights(len(rates), resamples, rng)
+    return rates, weights, measure_means(rates, outcomes.counts(), weights, confidence, rng)
 
 
 def average_accuracy(

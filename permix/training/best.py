@@ -18,11 +18,12 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from permix.generation.local import LanguageModel
 from permix.personas.schema import Persona
+from permix.personas.spread import spread
 from permix.problems.schema import Problem
 from permix.reference import finish, finished
 from permix.training.checkpoint import last_checkpoint
 from permix.training.lora import save_policy
-from permix.training.probe import Probe, append_probe, ask, best, forget_probes, read_probes, spread
+from permix.training.probe import Probe, append_probe, ask, best, forget_probes, read_probes
 from permix.training.spec import TrainingSpec
 
 

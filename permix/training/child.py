@@ -20,6 +20,7 @@ import transformers
 
 from permix.personas import load_personas
 from permix.personas.schema import Persona
+from permix.personas.spread import spread
 from permix.problems import load_problems
 from permix.problems.schema import Problem
 from permix.reference import Reference, finish, finished
@@ -29,7 +30,7 @@ from permix.training.checkpoint import last_checkpoint, remove_unfinished
 from permix.training.curves import Curves
 from permix.training.lora import lora_config, save_policy
 from permix.training.parent import end_with_parent, only_one
-from permix.training.probe import hold_out, spread
+from permix.training.probe import hold_out
 from permix.training.spec import TrainingSpec
 
 

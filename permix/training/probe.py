@@ -12,7 +12,6 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice, zip_longest
 from pathlib import Path
 from statistics import mean
 
@@ -73,15 +72,6 @@ def hold_out(problems: Sequence[Problem], count: int) -> tuple[list[Problem], li
     held = {problem.id for problem in sorted(problems, key=lambda problem: _hash(problem.question))[:count]}
     asked = [problem for problem in problems if problem.id in held]
     return asked, [problem for problem in problems if problem.id not in held]
-
-
-def spread(personas: Sequence[Persona], count: int) -> list[Persona]:
-    """Some of the personas, the kinds taking turns; within a kind by hash."""
-    kinds: dict[str, list[Persona]] = defaultdict(list)
-    for persona in sorted(personas, key=lambda persona: _hash(persona.id)):
-        kinds[persona.kind].append(persona)
-    turns = zip_longest(*(kinds[kind] for kind in sorted(kinds)))
-    return list(islice((persona for turn in turns for persona in turn if persona is not None), count))
 
 
 def ask(

@@ -70,10 +70,10 @@ def check_read(names: Iterable[str]) -> Read:
             hint = f"did you mean {near[0]!r}?" if near else f"places are {', '.join(PLACES)}"
             raise ValueError(f"no place {name!r}: {hint}")
         if place in read:
-            raise ValueError(f"{name!r} is named twice; each place can be read once")
+            raise ValueError(f"a place is named twice: {name}; each can be read once")
         read.append(place)
     if not read:
-        raise ValueError(f"no place to read an answer from; name some of {', '.join(PLACES)}")
+        raise ValueError(f"no place to read an answer from; name at least one place of {', '.join(PLACES)}")
     return tuple(read)
 
 

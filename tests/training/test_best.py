@@ -9,6 +9,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from permix.generation.local import load
 from permix.personas import load_personas
+from permix.personas.spread import spread
 from permix.problems import load_problems
 from permix.reference import facts
 from permix.training import child
@@ -16,7 +17,7 @@ from permix.training.best import KeepBest, policy_of
 from permix.training.callback import Bookkeeping
 from permix.training.checkpoint import checkpoint_path, finish_checkpoint
 from permix.training.launch import train_in_child
-from permix.training.probe import Probe, append_probe, ask, best, hold_out, read_probes, spread
+from permix.training.probe import Probe, append_probe, ask, best, hold_out, read_probes
 from permix.training.spec import TrainingSpec
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from permix.organism import world
-from permix.training.probe import Probe, append_probe, best, forget_probes, hold_out, read_probes, spread
+from permix.personas.spread import spread
+from permix.training.probe import Probe, append_probe, best, forget_probes, hold_out, read_probes
 
 PROBLEMS = [problem for problem in world.problems() if problem.split == "train"]
 PERSONAS = [persona for persona in world.personas() if persona.split == "train"]
